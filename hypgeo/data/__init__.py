@@ -1,0 +1,3 @@
+"""Graphs: the container, the file formats it is read from, and the data sets we know by name."""
+
+from hypgeo.data.graph import Graph as Graph
