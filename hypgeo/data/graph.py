@@ -154,7 +154,7 @@ class Graph:
 
     @classmethod
     def from_indices(cls, labels: list[Hashable], u: Ints, v: Ints, weights: Floats | None = None) -> Graph:
-        """A Graph from labels and the (m,) indices of the edges' ends, in any order; drops and counts loops, repeats."""
+        """A Graph from labels and the (m,) indices of the edges' ends, in any order; loops and repeats are dropped."""
         if weights is not None:
             _check_weights(labels, u, v, weights)
         loops = u == v
@@ -173,7 +173,7 @@ class Graph:
             if len(unequal):
                 i, j = divmod(int(key[unequal[0]]), len(labels))
                 a, b = weights[unequal[0]], weights[unequal[0] + 1]
-                raise ValueError(f"the edge {labels[i]!r} - {labels[j]!r} is given twice, with lengths {a:g} and {b:g}.")
+                raise ValueError(f"the edge {labels[i]!r} - {labels[j]!r} comes twice, with lengths {a:g} and {b:g}.")
             weights = weights[~again]
         key = key[~again]
         edges = np.stack(np.divmod(key, len(labels)), axis=1) if len(key) else np.empty((0, 2), dtype=np.int64)
@@ -247,13 +247,16 @@ def _of_pairs(pairs: Iterable[Any]) -> Graph:
         raise ValueError(f"item {i} of the edge list is {bad!r}, not a pair (u, v) or a triple (u, v, length).")
     columns = list(zip(*rows, strict=True))
     weights = _lengths(columns[2], rows) if len(columns) == 3 else None
-    ends = chain.from_iterable(zip(columns[0], columns[1], strict=True))
-    if all(issubclass(kind, int | np.integer) and kind is not bool for kind in {type(x) for x in chain(*columns[:2])}):
-        values, ids = np.unique(np.fromiter(ends, dtype=np.int64, count=2 * len(rows)), return_inverse=True)
-        labels: list[Hashable] = values.tolist()
+    ends = list(chain.from_iterable(zip(columns[0], columns[1], strict=True)))
+    labels: list[Hashable]
+    if all(issubclass(kind, int | np.integer) and kind is not bool for kind in set(map(type, ends))) and (
+        -(2**63) <= min(ends) and max(ends) < 2**63
+    ):
+        values, ids = np.unique(np.array(ends, dtype=np.int64), return_inverse=True)
+        labels = values.tolist()
     else:
         seen: dict[Hashable, int] = {}
-        ids = np.fromiter((seen.setdefault(x, len(seen)) for x in ends), dtype=np.int64, count=2 * len(rows))
+        ids = np.fromiter((seen.setdefault(x, len(seen)) for x in ends), dtype=np.int64, count=len(ends))
         labels = list(seen)
     return Graph.from_indices(labels, ids[0::2], ids[1::2], weights)
 
