@@ -1,0 +1,288 @@
+"""Compiles the native core: one plain shared library on LibTorch's stable ABI, for any Python and any torch >= 2.10.
+
+Three callers: pip (as the build backend named in pyproject.toml), setup.py (for ``COMMANDS``), and a developer
+(``python hypgeo/csrc/hypgeo_build.py`` compiles in place and prints the compiler's own words when it fails;
+``... cuda-check`` compiles the CUDA sources alone for sm_80 and sm_90 and prints registers and spills).
+
+Environment: CXX, CXXFLAGS, HYPGEO_NO_COMPILER=1 (behave as if there were none), HYPGEO_CUDA=0/1/auto, MAX_JOBS.
+Nothing here needs torch to be importable: only its headers and the library to link against.
+"""
+
+import hashlib
+import importlib.util
+import os
+import re
+import shlex
+import shutil
+import site
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from setuptools import Command, build_meta
+from setuptools.build_meta import (  # the hooks of PEP 517 and 660 that need no change
+    build_editable,
+    build_sdist,
+    build_wheel,
+    get_requires_for_build_sdist,
+    prepare_metadata_for_build_editable,
+    prepare_metadata_for_build_wheel,
+)
+from setuptools.command.bdist_wheel import bdist_wheel
+from setuptools.command.build import build
+
+__all__ = [
+    "COMMANDS",
+    "build_editable",
+    "build_sdist",
+    "build_wheel",
+    "get_requires_for_build_editable",
+    "get_requires_for_build_sdist",
+    "get_requires_for_build_wheel",
+    "prepare_metadata_for_build_editable",
+    "prepare_metadata_for_build_wheel",
+]
+
+CSRC = Path(__file__).resolve().parent
+ROOT = CSRC.parents[1]
+OBJECTS = ROOT / "build" / "native"
+LIBRARY = "libhypgeo.dylib" if sys.platform == "darwin" else "libhypgeo.so"
+OLDEST_TORCH = (2, 10)  # the version whose stable ABI is asked for: TORCH_TARGET_VERSION below
+DEFINES = ["-DTORCH_TARGET_VERSION=0x020a000000000000", "-DTORCH_STABLE_ONLY"]
+# No fast-math, no contraction: error-free transformations live here.  No -march=native: the library travels.
+CXX_FLAGS = ["-O3", "-std=c++20", "-fPIC", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden", "-pthread"]
+ARCHITECTURES = (80, 90)
+NVCC_FLAGS = ["-O3", "-std=c++20", "--fmad=false", "-Xcompiler=-fPIC,-ffp-contract=off,-fvisibility=hidden", "-DUSE_CUDA"]
+
+
+class CannotBuild(RuntimeError):
+    """Why the native core is not compiled, in a sentence."""
+
+
+def find_torch() -> tuple[Path, bool]:
+    """The folder of an installed torch with headers new enough, and whether it was built with CUDA.
+
+    Under pip's build isolation ``torch`` cannot be imported, but the interpreter is the target environment's own, so
+    its site-packages still say where torch is.
+    """
+    spec = importlib.util.find_spec("torch")
+    places = [Path(p) for p in (spec.submodule_search_locations or [])] if spec else []
+    paths = sysconfig.get_paths()
+    places += [Path(p) / "torch" for p in (paths["purelib"], paths["platlib"], site.getusersitepackages())]
+    for torch in places:
+        if not (torch / "include/torch/csrc/stable/library.h").is_file() or not (torch / "version.py").is_file():
+            continue
+        text = (torch / "version.py").read_text()
+        version = re.search(r"__version__ = '(\d+)\.(\d+)", text)
+        if version and (int(version[1]), int(version[2])) >= OLDEST_TORCH:
+            return torch, re.search(r"^cuda: .*= '", text, re.MULTILINE) is not None
+    raise CannotBuild("no torch >= 2.10 with its headers was found in this environment; install torch first")
+
+
+def find_compiler() -> list[str]:
+    """The C++ compiler's command, from CXX or the usual names."""
+    if os.environ.get("HYPGEO_NO_COMPILER", "0") not in ("", "0"):
+        raise CannotBuild("HYPGEO_NO_COMPILER is set")
+    if sys.platform == "win32":
+        raise CannotBuild("the native core is not compiled on Windows")
+    asked = shlex.split(os.environ.get("CXX", ""))
+    for command in [asked] if asked else [["c++"], ["g++"], ["clang++"]]:
+        if shutil.which(command[0]):
+            return command
+    raise CannotBuild(f"no C++ compiler was found ({asked[0] if asked else 'c++, g++, clang++'}); install g++ or set CXX")
+
+
+def find_nvcc() -> str | None:
+    home = os.environ.get("CUDA_HOME", "/usr/local/cuda")
+    return shutil.which("nvcc") or shutil.which("nvcc", path=f"{home}/bin")
+
+
+def wants_cuda(torch_has_cuda: bool) -> str | None:
+    """The nvcc to use, or None: HYPGEO_CUDA=1 insists, 0 refuses, auto follows nvcc and torch."""
+    choice = os.environ.get("HYPGEO_CUDA", "auto")
+    if choice not in ("0", "1", "auto"):
+        raise CannotBuild(f"HYPGEO_CUDA is {choice!r}; give 0, 1 or auto")
+    nvcc = find_nvcc()
+    if choice == "1" and nvcc is None:
+        raise CannotBuild("HYPGEO_CUDA=1 but no nvcc was found; put it on PATH or set CUDA_HOME")
+    return nvcc if choice == "1" or (choice == "auto" and torch_has_cuda) else None
+
+
+def run(command: list[str]) -> str:
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, check=False)
+    if done.returncode:
+        raise CannotBuild(f"this failed: {shlex.join(command)}\n{done.stdout}")
+    return done.stdout
+
+
+def is_current(target: Path, command: list[str], inputs: Iterable[Path]) -> bool:
+    """Whether target exists, was made by the same command, and is newer than everything it was made from."""
+    stamp = target.with_suffix(".cmd")
+    if not target.is_file() or not stamp.is_file() or stamp.read_text() != shlex.join(command):
+        return False
+    made = target.stat().st_mtime_ns
+    return all(path.is_file() and path.stat().st_mtime_ns <= made for path in inputs)
+
+
+def depends_on(depfile: Path) -> list[Path]:
+    """The files that a compilation read, as the compiler listed them."""
+    words = shlex.split(depfile.read_text().replace("\\\n", " ")) if depfile.is_file() else []
+    return [ROOT / word for word in words if not word.endswith(":")]
+
+
+def compile_one(command: list[str], source: Path, tag: str = "") -> Path:
+    name = "_".join(source.relative_to(CSRC).parts) + tag
+    target = OBJECTS / (name + ".o")
+    depfile = target.with_suffix(".d")
+    full = [*command, "-MMD", "-MF", str(depfile), "-c", str(source), "-o", str(target)]
+    if not is_current(target, full, [source, *depends_on(depfile)]):
+        target.unlink(missing_ok=True)
+        run(full)
+        target.with_suffix(".cmd").write_text(shlex.join(full))
+    return target
+
+
+def compile_library() -> Path:
+    """Compile what changed, link, and return the library; raises CannotBuild with the reason."""
+    compiler = find_compiler()
+    torch, torch_has_cuda = find_torch()
+    nvcc = wants_cuda(torch_has_cuda)
+    OBJECTS.mkdir(parents=True, exist_ok=True)
+    include = ["-I", str(CSRC), "-isystem", str(torch / "include")]
+    version = hashlib.sha256(run([*compiler, "--version"]).encode()).hexdigest()[:12]  # a new compiler recompiles
+    cxx = [*compiler, *CXX_FLAGS, *shlex.split(os.environ.get("CXXFLAGS", "")), *DEFINES, f"-DHYPGEO_COMPILER={version}"]
+    jobs = [([*cxx, *include], source) for source in sorted(CSRC.glob("**/*.cpp"))]
+    link = ["-L", str(torch / "lib"), "-ltorch_cpu", "-pthread"]
+    if sys.platform == "darwin":
+        link += ["-dynamiclib", "-undefined", "dynamic_lookup"]
+    else:
+        # By name alone, without rpath: torch is in memory before this library is loaded.
+        link += ["-shared", "-Wl,--as-needed", "-Wl,--gc-sections"]
+    if nvcc:
+        gencode = [f"-gencode=arch=compute_{a},code=sm_{a}" for a in ARCHITECTURES]
+        gencode += [f"-gencode=arch=compute_{ARCHITECTURES[-1]},code=compute_{ARCHITECTURES[-1]}"]
+        cuda = [nvcc, *NVCC_FLAGS, *DEFINES, *gencode, *include]
+        jobs += [(cuda, source) for source in sorted(CSRC.glob("**/*.cu"))]
+        home = Path(nvcc).resolve().parents[1]
+        link += ["-L", str(home / "lib64"), "-L", str(home / "lib"), "-lcudart_static", "-ldl", "-lrt"]
+    workers = int(os.environ.get("MAX_JOBS", min(os.cpu_count() or 1, 8)))
+    with ThreadPoolExecutor(max(workers, 1)) as pool:
+        objects = list(pool.map(lambda job: compile_one(*job), jobs))
+    library = OBJECTS / LIBRARY
+    command = [*compiler, *map(str, objects), *link, "-o", str(library)]
+    if not is_current(library, command, objects):
+        run(command)
+        library.with_suffix(".cmd").write_text(shlex.join(command))
+    return library
+
+
+def cuda_check() -> None:
+    """Compile the CUDA sources alone and print what ptxas says of each kernel."""
+    nvcc = find_nvcc()
+    if nvcc is None:
+        print("no nvcc was found: the CUDA sources are not checked here")
+        return
+    torch, _ = find_torch()
+    OBJECTS.mkdir(parents=True, exist_ok=True)
+    for source in sorted(CSRC.glob("**/*.cu")):
+        for arch in ARCHITECTURES:
+            target = OBJECTS / f"check_{source.stem}_{arch}.o"
+            flags = [*NVCC_FLAGS, *DEFINES, f"-arch=sm_{arch}", "-Xptxas=-v"]
+            include = ["-I", str(CSRC), "-isystem", str(torch / "include")]
+            output = run([nvcc, *flags, *include, "-c", str(source), "-o", str(target)])
+            spills = [int(n) for n in re.findall(r"(\d+) bytes spill stores", output)]
+            registers = [int(n) for n in re.findall(r"Used (\d+) registers", output)]
+            print(f"{source.relative_to(CSRC)} sm_{arch}: {len(registers)} kernels, at most {max(registers)} registers,"
+                  f" at most {max(spills)} bytes spilled")
+
+
+def get_requires_for_build_wheel(config_settings: dict | None = None) -> list[str]:
+    """setuptools, and a torch for its headers only where the environment has none and a compiler could use them."""
+    needs = build_meta.get_requires_for_build_wheel(config_settings)
+    try:
+        find_compiler()
+    except CannotBuild:
+        return needs
+    try:
+        find_torch()
+    except CannotBuild:
+        return [*needs, "torch==2.13.0"]
+    return needs
+
+
+get_requires_for_build_editable = get_requires_for_build_wheel
+
+
+class build_native(Command):
+    """The setuptools step: compile, then put the library where the package is being assembled (or beside its sources)."""
+
+    description = "compile the native core (hypgeo/csrc)"
+    user_options = []  # noqa: RUF012  (setuptools reads this name)
+    editable_mode = False
+
+    def initialize_options(self) -> None:
+        self.build_lib = None
+
+    def finalize_options(self) -> None:
+        self.set_undefined_options("build", ("build_lib", "build_lib"))
+
+    def target(self) -> Path:
+        package = CSRC.parent if self.editable_mode else Path(self.build_lib) / "hypgeo"
+        return package / LIBRARY
+
+    def run(self) -> None:
+        target = self.target()
+        try:
+            install(compile_library(), target)
+        except CannotBuild as reason:
+            target.unlink(missing_ok=True)  # an old library must not outlive the sources it was made from
+            self.warn(f"hypgeo is installed without its native core (it works, more slowly): {reason}")
+
+    def get_source_files(self) -> list[str]:
+        return [str(path.relative_to(ROOT)) for path in sorted(CSRC.glob("**/*")) if path.is_file()]
+
+    def get_outputs(self) -> list[str]:
+        return [] if self.editable_mode else [str(self.target())]
+
+    def get_output_mapping(self) -> dict[str, str]:
+        return {}
+
+
+class build_with_native(build):
+    sub_commands = [*build.sub_commands, ("build_native", None)]  # noqa: RUF012  (setuptools reads this name)
+
+
+class platform_wheel(bdist_wheel):
+    """Tagged py3-none-<platform> with the library inside, py3-none-any without: no Python version is ever named."""
+
+    def get_tag(self) -> tuple[str, str, str]:
+        if not (Path(self.bdist_dir) / "hypgeo" / LIBRARY).is_file():
+            return "py3", "none", "any"
+        self.root_is_pure = False
+        return "py3", "none", super().get_tag()[2]
+
+
+def install(library: Path, target: Path) -> None:
+    """Replace target in one step, since a running process may have the old one mapped."""
+    if target.is_file() and target.read_bytes() == library.read_bytes():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = target.with_suffix(".new")
+    shutil.copy2(library, beside)
+    os.replace(beside, target)
+
+
+COMMANDS = {"build": build_with_native, "build_native": build_native, "bdist_wheel": platform_wheel}
+
+if __name__ == "__main__":
+    try:
+        if sys.argv[1:] == ["cuda-check"]:
+            cuda_check()
+        else:
+            install(compile_library(), CSRC.parent / LIBRARY)
+            print(CSRC.parent / LIBRARY)
+    except CannotBuild as reason:
+        sys.exit(f"not compiled: {reason}")
