@@ -51,14 +51,14 @@ def edges(path: str | PathLike[str], format: str = "auto") -> Graph:
       "tsv": two columns of labels and perhaps a third of lengths, separated by tabs, or by spaces where the first line
         has no tab; lines that start with # are comments.
       "csv": the same with commas or semicolons, and quotes.
-      "newick": one tree, branch lengths on all branches or on none. Nameless nodes are called node_1, node_2, ... in the
-        order in which the file opens them; numbers on inner nodes of a tree with named leaves are taken for support
-        values, not names.
+      "newick": one tree, branch lengths on all branches or on none. Nameless nodes are called node_1, node_2, ... in
+        the order in which the file opens them; numbers on inner nodes of a tree with named leaves are taken for
+        support values, not names.
       "json": networkx's node-link form, {"edges": [[u, v], ...]}, a list of pairs, or nested
         {"name": ..., "children": [...]}.
-    Labels that are all integers become int. Which column holds the parent does not matter. A first line of columns whose
-    words are no labels further down is a header if its third column alone is no number, if it names columns (source,
-    target; parent, child; ...), or if it alone is not made of integers.
+    Labels that are all integers become int. Which column holds the parent does not matter. A first line of columns
+    whose words are no labels further down is a header if its third column alone is no number, if it names columns
+    (source, target; parent, child; ...), or if it alone is not made of integers.
 
     Raises ValueError, in one sentence with the line, for a file that holds something else.
     """

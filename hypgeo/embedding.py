@@ -1,0 +1,418 @@
+"""An embedding as a thing: labels, points, geometry, and how it was made, in one object and one file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import struct
+import tempfile
+import warnings
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as _tensors_of
+from safetensors.torch import save as _bytes_of
+from torch import Tensor
+
+from hypgeo import manifolds
+from hypgeo.data.graph import unknown_label
+
+FORMAT, VERSION = "hypgeo-embedding", 1
+_MANIFOLDS = ("PoincareBall", "Lorentz", "HalfSpace", "Euclidean", "HalfSpaceTree")
+_BLOCK = 1 << 20  # distances computed at a time: 8 MiB each of the few intermediates
+
+
+class Embedding:
+    """Points of a manifold with a label each.
+
+    labels: n distinct labels (str or int if it is to be saved).
+    points: (n, d) tensor, rows on `manifold`; for HalfSpaceTree each row is a node seen from its parent.
+    manifold: PoincareBall, Lorentz, HalfSpace, Euclidean or HalfSpaceTree; distances are its own, so at curvature K they
+      are 1/sqrt(-K) times those at curvature -1.
+    provenance: how it was made (method, parameters, measured figures), anything JSON can hold.
+    edges: (m, 2) indices of the graph's edges, kept for drawing and evaluation.
+    parent: (n,) int64 index of each node's parent, -1 at the root; taken from HalfSpaceTree, which knows it.
+    """
+
+    def __init__(
+        self,
+        labels: Sequence[Hashable],
+        points: Tensor,
+        manifold: Any,
+        provenance: Mapping[str, Any] | None = None,
+        edges: npt.NDArray[np.int64] | None = None,
+        parent: Tensor | None = None,
+    ) -> None:
+        self.labels: list[Hashable] = list(labels)
+        self.points = points
+        self.manifold = manifold
+        self.provenance: dict[str, Any] = dict(provenance or {})
+        self.edges = None if edges is None else np.asarray(edges, dtype=np.int64)
+        self.parent: Tensor | None = getattr(manifold, "parent", None) if parent is None else parent
+        n = len(self.labels)
+        if n == 0 or points.ndim < 2 or len(points) != n:
+            raise ValueError(
+                f"{n} labels and points of shape {tuple(points.shape)} do not make an embedding of n > 0 rows."
+            )
+        if len(self._index) != n:
+            raise ValueError("labels must be distinct.")
+        if self.edges is not None and (
+            self.edges.ndim != 2
+            or self.edges.shape[1] != 2
+            or (self.edges.size and not 0 <= self.edges.min() <= self.edges.max() < n)
+        ):
+            raise ValueError(f"edges must be (m, 2) indices of {n} nodes.")
+        if self.parent is not None and (
+            self.parent.shape != (n,) or not -1 <= int(self.parent.min()) <= int(self.parent.max()) < n
+        ):
+            raise ValueError(f"parent must hold {n} indices of nodes, or -1 at the root.")
+
+    # ---- what it is --------------------------------------------------------------------------------------------------
+
+    @property
+    def n(self) -> int:
+        """Number of nodes."""
+        return len(self.labels)
+
+    @property
+    def dim(self) -> int:
+        """Dimension of the manifold."""
+        return self.points.shape[-1] - (type(self.manifold).__name__ == "Lorentz")
+
+    @property
+    def root(self) -> int | None:
+        """Index of the root, where the embedding has parents."""
+        if self.parent is None:
+            return None
+        return int(torch.argmin(self.parent))
+
+    @cached_property
+    def radius(self) -> float:
+        """Largest distance from the root, or from the origin where there is no root."""
+        if self.root is not None:
+            return float(self._row(self.root).max())
+        origin = self.manifold.origin(self.points.shape[1:], dtype=self.points.dtype)
+        return float(self.manifold.dist(origin, self.points).max())
+
+    @property
+    def bytes_per_node(self) -> float:
+        """Memory of the geometry: points, and parents where the manifold needs them."""
+        size = self.points.numel() * self.points.element_size()
+        if self._exact and self.parent is not None:
+            size += self.parent.numel() * self.parent.element_size()
+        return size / self.n
+
+    @property
+    def _exact(self) -> bool:
+        return isinstance(self.manifold, manifolds.HalfSpaceTree)
+
+    @cached_property
+    def _index(self) -> dict[Hashable, int]:
+        return {label: i for i, label in enumerate(self.labels)}
+
+    def index(self, label: Hashable) -> int:
+        """The index of a label; ValueError names up to three close labels when it is not there."""
+        found = self._index.get(label)
+        if found is None:
+            raise unknown_label(label, self.labels)
+        return found
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __contains__(self, label: Hashable) -> bool:
+        return label in self._index
+
+    def __repr__(self) -> str:
+        curvature = float(getattr(self.manifold, "curvature", 0.0))
+        name = f"{type(self.manifold).__name__}(curvature={curvature:g})"
+        return f"Embedding({self.n:,} nodes, dim {self.dim}, {name}, radius {self.radius:.4g})"
+
+    # ---- distances ---------------------------------------------------------------------------------------------------
+
+    def _ids(self, labels: Hashable | Sequence[Hashable] | None) -> Tensor:
+        if labels is None:
+            return torch.arange(self.n)
+        if isinstance(labels, list | np.ndarray | Tensor):
+            return torch.tensor([self.index(x) for x in (labels if isinstance(labels, list) else labels.tolist())])
+        return torch.tensor(self.index(labels))
+
+    def _dist(self, i: Tensor, j: Tensor) -> Tensor:
+        if self._exact:
+            found: Tensor = self.manifold.dist(self.points, i, j)
+        else:
+            found = self.manifold.dist(self.points[i], self.points[j])
+        return found.to(torch.float64)
+
+    def _row(self, i: int) -> Tensor:
+        """(n,) distances from node i to all."""
+        if self._exact:
+            found: Tensor = self.manifold.dist_from(self.points, i)
+            return found.to(torch.float64)
+        return torch.cat([self._dist(torch.tensor(i), block) for block in torch.arange(self.n).split(_BLOCK)])
+
+    def dist(self, u: Any, v: Any) -> float | Tensor:
+        """Distance between two labels, a float; with a list on either side, a float64 tensor, broadcast over both."""
+        found = self._dist(self._ids(u), self._ids(v))
+        return found if found.ndim else float(found)
+
+    def pairwise(self, us: Sequence[Hashable] | None = None, vs: Sequence[Hashable] | None = None) -> Tensor:
+        """(len(us), len(vs)) float64 distances between lists of labels (None: all nodes, in their order)."""
+        i, j = self._ids(us), self._ids(vs)
+        out = torch.empty((len(i), len(j)), dtype=torch.float64)
+        if self._exact and 4 * len(j) >= self.n:  # one sweep over the tree beats a walk for each pair
+            for row, node in enumerate(i.tolist()):
+                out[row] = self._row(node)[j]
+            return out
+        step = max(1, _BLOCK // max(1, len(j)))
+        for start in range(0, len(i), step):
+            rows = i[start : start + step]
+            if self._exact:
+                out[start : start + step] = self._dist(rows[:, None], j[None, :])
+            else:
+                out[start : start + step] = self.manifold.pairwise_dist(self.points[rows], self.points[j])
+        return out
+
+    def nearest(self, u: Hashable, k: int = 10) -> list[tuple[Hashable, float]]:
+        """The k labels nearest to `u`, nearest first, with their distances; memory linear in the nodes."""
+        if k < 1:
+            raise ValueError(f"k={k} asks for no neighbours; give 1 or more.")
+        i = self.index(u)
+        row = self._row(i)
+        row[i] = -1.0  # itself, first in the order whatever coincides with it
+        values, order = torch.sort(row, stable=True)
+        return [(self.labels[j], d) for j, d in zip(order[1 : k + 1].tolist(), values[1 : k + 1].tolist(), strict=True)]
+
+    # ---- other forms -------------------------------------------------------------------------------------------------
+
+    def to_tensor(self, dtype: torch.dtype = torch.float64, model: str = "ball") -> Tensor:
+        """(n, dim) points in the Poincare ball of the same curvature, or as stored with model="native".
+
+        Rounding a point that lies deep in the space to a float puts it on the rim or on top of another one. Warns with
+        the number of such points; distances between them are to be asked of the embedding itself.
+        """
+        if model == "native":
+            return self.points.to(dtype)
+        if model != "ball":
+            raise ValueError(f"model {model!r} is unknown; it is 'ball' or 'native'.")
+        if isinstance(self.manifold, manifolds.Euclidean):
+            raise ValueError("points of Euclidean space are in no ball; ask for model='native'.")
+        if self._exact:
+            ball: Tensor = self.manifold.to_ball(self.points)
+        else:
+            target = manifolds.PoincareBall(curvature=float(self.manifold.curvature))
+            same = isinstance(self.manifold, manifolds.PoincareBall)
+            ball = self.points if same else manifolds.convert(self.points, self.manifold, target)
+        ball = ball.to(dtype)
+        lost = self._lost(ball)
+        if lost:
+            warnings.warn(
+                f"{lost:,} of {self.n:,} points coincide with another or lie on the rim when rounded to {dtype}; "
+                "take distances from the embedding, which keeps them apart.",
+                stacklevel=2,
+            )
+        return ball
+
+    def _lost(self, ball: Tensor) -> int:
+        rows = ball.detach().cpu().contiguous().numpy()
+        _, which, counts = np.unique(rows, axis=0, return_inverse=True, return_counts=True)
+        wide = rows.astype(np.float64)
+        rim = (wide**2).sum(axis=1) * -float(self.manifold.curvature) >= 1
+        return int((rim | (counts[which.reshape(-1)] > 1)).sum())
+
+    def to_numpy(self, dtype: npt.DTypeLike = np.float64, model: str = "ball") -> npt.NDArray[Any]:
+        """`to_tensor` as a NumPy array."""
+        name = np.dtype(dtype).name
+        if name not in ("float32", "float64"):
+            raise ValueError(f"dtype {name} cannot hold the points; it is float32 or float64.")
+        return self.to_tensor(getattr(torch, name), model).detach().cpu().numpy()
+
+    def to_keyed_vectors(self, dtype: npt.DTypeLike = np.float64) -> Any:
+        """gensim's PoincareKeyedVectors (a KeyedVectors): points in the unit ball under their labels as strings.
+
+        Distances that gensim takes from them are those of curvature -1, from rounded points.
+        """
+        try:
+            from gensim.models.poincare import PoincareKeyedVectors
+        except ImportError:
+            raise ImportError("to_keyed_vectors needs gensim: pip install gensim.") from None
+        keys = [str(label) for label in self.labels]
+        if len(set(keys)) != self.n:
+            raise ValueError("two labels are the same when written as strings, which is how gensim keeps them.")
+        vectors = self.to_numpy(dtype) * math.sqrt(-float(self.manifold.curvature))
+        keyed = PoincareKeyedVectors(self.dim, 0, dtype=np.dtype(dtype).type)
+        keyed.add_vectors(keys, vectors.astype(dtype))
+        return keyed
+
+    def to_tsv(self, path: str | os.PathLike[str]) -> None:
+        """Write label TAB coordinates in the Poincare ball, one line per node, floats to their last bit."""
+        for label in self.labels:
+            if any(c in str(label) for c in "\t\n\r"):
+                raise ValueError(f"the label {label!r} has a tab or line break, which TSV cannot hold.")
+        rows = self.to_numpy().tolist()
+        with _atomically(path) as file:
+            for label, row in zip(self.labels, rows, strict=True):
+                file.write(("\t".join([str(label), *map(repr, row)]) + "\n").encode())
+
+    def plot(self, path: str | os.PathLike[str] | None = None, **options: Any) -> Any:
+        """Draw it on the disk; see `hypgeo.plot.disk`."""
+        from hypgeo.plot import disk
+
+        return disk(self, path, **options)
+
+    # ---- the file ----------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write one safetensors file, whole or not at all; labels must be str or int."""
+        labels = [int(x) if isinstance(x, np.integer) else x for x in self.labels]
+        for label in labels:
+            if isinstance(label, bool) or not isinstance(label, str | int):
+                raise ValueError(f"the label {label!r} is neither str nor int; only those can be saved.")
+        if type(self.manifold).__name__ not in _MANIFOLDS:
+            raise ValueError(f"points of {type(self.manifold).__name__} cannot be saved.")
+        tensors = {"points": self.points, "labels": _utf8(json.dumps(labels, ensure_ascii=False))}
+        if self.parent is not None:
+            tensors["parent"] = self.parent
+        if self.edges is not None:
+            tensors["edges"] = torch.from_numpy(self.edges)
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        geometry: dict[str, Any] = {"name": type(self.manifold).__name__}
+        if geometry["name"] != "Euclidean":
+            geometry["curvature"] = float(self.manifold.curvature)
+        header = {
+            "format": FORMAT,
+            "version": str(VERSION),
+            "manifold": json.dumps(geometry),
+            "provenance": json.dumps(self.provenance, default=_jsonable),
+        }
+        header["checksum"] = _checksum(header, tensors)
+        data = _bytes_of(tensors, metadata=header)
+        with _atomically(path) as file:
+            file.write(data)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Embedding:
+        """Read what `save` wrote. ValueError says why a file is refused; nothing in a file is ever executed."""
+        name = f"'{path}'"
+        header, tensors = _read(path, name)
+        try:
+            labels = json.loads(bytes(tensors["labels"].numpy()).decode())
+            geometry = json.loads(header["manifold"])
+            provenance = json.loads(header["provenance"])
+            points, parent = tensors["points"], tensors.get("parent")
+            manifold = _manifold(geometry, parent)
+            edges = tensors["edges"].numpy() if "edges" in tensors else None
+            return cls(labels, points, manifold, provenance, edges, parent)
+        except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise ValueError(f"{name} lacks a part of an embedding or has it in another form ({error}).") from None
+        except ValueError as error:
+            raise ValueError(f"{name} does not hold a valid embedding: {error}") from None
+
+
+def _manifold(geometry: dict[str, Any], parent: Tensor | None) -> Any:
+    name = geometry["name"]
+    if name not in _MANIFOLDS:
+        raise ValueError(f"its manifold {name!r} is unknown to this version.")
+    if name == "Euclidean":
+        return manifolds.Euclidean()
+    curvature = float(geometry["curvature"])
+    if name == "HalfSpaceTree":
+        if parent is None:
+            raise ValueError("its tree has no parents.")
+        return manifolds.HalfSpaceTree(parent, curvature=curvature)
+    return getattr(manifolds, name)(curvature=curvature)
+
+
+def _read(path: str | os.PathLike[str], name: str) -> tuple[dict[str, str], dict[str, Tensor]]:
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise ValueError(f"there is no file {name}.") from None
+    except OSError as error:
+        raise ValueError(f"{name} cannot be read: {error.strerror}.") from None
+    if not data:
+        raise ValueError(f"{name} is empty.")
+    size = struct.unpack("<Q", data[:8])[0] if len(data) >= 8 else 0
+    # a safetensors file is the size of its JSON header, the header, the tensors
+    if len(data) < 9 or data[8:9] != b"{" or size > 1 << 40:
+        raise ValueError(f"{name} is not an embedding: it is no safetensors file.")
+    if len(data) < 8 + size:
+        raise ValueError(f"{name} is truncated: its header says {size:,} bytes and {len(data) - 8:,} are there.")
+    try:
+        metadata = json.loads(data[8 : 8 + size]).get("__metadata__", {})
+    except ValueError:
+        raise ValueError(f"{name} is damaged: its header is not JSON.") from None
+    if metadata.get("format") != FORMAT:
+        raise ValueError(f"{name} is a safetensors file, but of something else than an hypgeo embedding.")
+    version = str(metadata.get("version"))
+    if not version.isdecimal() or int(version) > VERSION:
+        raise ValueError(
+            f"{name} has format version {version} and this hypgeo reads up to {VERSION}; a newer hypgeo-torch reads it."
+        )
+    try:
+        tensors = _tensors_of(data)
+    except SafetensorError as error:
+        raise ValueError(f"{name} is truncated or damaged: {error}.") from None
+    if metadata.pop("checksum", None) != _checksum(metadata, tensors):
+        raise ValueError(f"{name} is damaged or was altered: its checksum does not fit what is in it.")
+    return metadata, tensors
+
+
+def _checksum(header: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256(json.dumps(dict(header), sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _utf8(text: str) -> Tensor:
+    return torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8)
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, np.generic | np.ndarray | Tensor):
+        return value.tolist()
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    raise TypeError(f"provenance holds {value!r}, which JSON cannot.")
+
+
+@contextmanager
+def _atomically(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """A file that appears under `path` when it is complete, and not at all if anything stops its writing."""
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise ValueError(f"'{path}' is a folder; name a file to write.")
+    if not target.parent.is_dir():
+        raise ValueError(f"there is no folder '{target.parent}' to write '{target.name}' into.")
+    if target.exists() and not target.is_file():  # a device or a pipe, which nothing can replace
+        with target.open("wb") as file:
+            yield file
+        return
+    try:
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+    except OSError as error:
+        raise ValueError(f"'{path}' cannot be written: {error.strerror}.") from None
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)  # mkstemp makes files that only their owner reads
+        os.replace(temporary, target)
+    except BaseException:
+        os.unlink(temporary)
+        raise
