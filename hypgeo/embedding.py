@@ -36,8 +36,8 @@ class Embedding:
 
     labels: n distinct labels (str or int if it is to be saved).
     points: (n, d) tensor, rows on `manifold`; for HalfSpaceTree each row is a node seen from its parent.
-    manifold: PoincareBall, Lorentz, HalfSpace, Euclidean or HalfSpaceTree; distances are its own, so at curvature K they
-      are 1/sqrt(-K) times those at curvature -1.
+    manifold: PoincareBall, Lorentz, HalfSpace, Euclidean or HalfSpaceTree; distances are its own, so at curvature K
+      they are 1/sqrt(-K) times those at curvature -1.
     provenance: how it was made (method, parameters, measured figures), anything JSON can hold.
     edges: (m, 2) indices of the graph's edges, kept for drawing and evaluation.
     parent: (n,) int64 index of each node's parent, -1 at the root; taken from HalfSpaceTree, which knows it.

@@ -65,8 +65,8 @@ def below(data: Iterable[str], index: Iterable[str], root: str) -> list[tuple[st
 
 def main(source: str, target: str) -> None:
     """Write `target` from the data.noun and index.noun in the folder `source`."""
-    files = [Path(source, name).read_text(encoding="utf-8").splitlines() for name in ("data.noun", "index.noun")]
-    lines = [f"{child}\t{parent}\n" for child, parent in below(*files, root="mammal.n.01")]
+    data, index = (Path(source, name).read_text(encoding="utf-8").splitlines() for name in ("data.noun", "index.noun"))
+    lines = [f"{child}\t{parent}\n" for child, parent in below(data, index, "mammal.n.01")]
     Path(target).write_text(NOTICE + "".join(lines), encoding="utf-8")
 
 

@@ -24,8 +24,8 @@ def taxonomy(name: str) -> Graph:
     """A taxonomy by name, read from taxonomy/<name>/, found as `hypgeo.data.local.find` says.
 
     google_product: Google's product taxonomy of 2025, 5,596 nodes under an added "<root>".
-    mammal_phylogeny: the mammal supertree of Bininda-Emonds et al. (Nature 446:507, 2007), 6,618 nodes, lengths in million
-      years; the nameless are called node_<id>.
+    mammal_phylogeny: the mammal supertree of Bininda-Emonds et al. (Nature 446:507, 2007), 6,618 nodes, lengths in
+      million years; the nameless are called node_<id>.
     moss_phylogeny_T92308: TreeBASE's tree of mosses, 344 nodes, lengths in substitutions, many of them 0.
     go_slim: Gene Ontology's generic slim, 149 terms in three parts that are not joined.
     """

@@ -21,8 +21,8 @@ def wordnet_nouns() -> Graph:
 def wordnet_sala() -> Graph:
     """The WordNet graph of Sala, De Sa, Gu & Re (ICML 2018), Table 2: 74,374 synsets, 75,834 links.
 
-    It is the largest connected part of the nouns under hypernyms alone. Read from wordnet/hyperbolics_wordnet.edges.gz and
-    wordnet/hyperbolics_wordnet_names.tsv.gz.
+    It is the largest connected part of the nouns under hypernyms alone. Read from wordnet/hyperbolics_wordnet.edges.gz
+    and wordnet/hyperbolics_wordnet_names.tsv.gz.
     """
     graph = edges(find("wordnet/hyperbolics_wordnet.edges.gz", "the edge list of the paper's repository"))
     known = names(find("wordnet/hyperbolics_wordnet_names.tsv.gz", "lines of id TAB synset name"))
