@@ -33,22 +33,23 @@ class Scene:
     links: Ints  # (m, 2) edges that follow no parent
     aside: Ints  # (k, 2) edges of the graph that the tree left out
     lengths: str  # how long edges are drawn, in words
+    short: str  # the same in two words
+    fitted: bool  # whether turns and lengths were chosen to be read
 
 
 def scene(embedding: Any, scale: float | str = "auto") -> Scene:
     true = polar_tree(embedding)
-    if isinstance(scale, str):
-        if scale != "auto":
-            raise ValueError(f"scale is {scale!r}: give a positive number (1 draws true lengths) or 'auto'.")
-        drawn = true if true.legible else true.fitted()
-        lengths = (
-            "true lengths"
-            if true.legible
-            else f"angles and edge lengths drawn to fit (true median length {true.typical_length:.3g})"
-        )
+    if isinstance(scale, str) and scale != "auto":
+        raise ValueError(f"scale is {scale!r}: give a positive number (1 draws true lengths) or 'auto'.")
+    fitted = scale == "auto" and not true.legible
+    if fitted:
+        drawn, short = true.fitted(), "drawn to fit"
+        lengths = f"angles and edge lengths drawn to fit (true median length {true.typical_length:.3g})"
+    elif scale in ("auto", 1):
+        drawn, short, lengths = true, "true lengths", "true lengths"
     else:
-        drawn = true.scaled(float(scale))
-        lengths = "true lengths" if scale == 1 else f"edges drawn at {_ratio(float(scale))} of their length"
+        drawn, short = true.scaled(float(scale)), f"{_ratio(float(scale))} of true"
+        lengths = f"edges drawn at {_ratio(float(scale))} of their length"
     where = {label: i for i, label in enumerate(embedding.labels)}
     aside = [
         (where[u], where[v])
@@ -66,6 +67,8 @@ def scene(embedding: Any, scale: float | str = "auto") -> Scene:
         links=links,
         aside=np.array(aside, dtype=np.int64).reshape(-1, 2),
         lengths=lengths,
+        short=short,
+        fitted=fitted,
     )
 
 
@@ -166,9 +169,7 @@ def node_colors(it: Scene, color: Any) -> NDArray[np.float64]:
 
     n = len(it.names)
     if isinstance(color, str) and color == "branch":
-        top = branches(it.true)[:n]
-        # Branches take the palette in the order in which they lie round the plane.
-        rank = {int(b): k for k, b in enumerate(dict.fromkeys(i for i in _around(it.true) if top[i] == i))}
+        top, rank = branch_ranks(it.true)
         palette = to_rgba_array([*PALETTE, TRUNK])
         return palette[[rank[int(b)] % len(PALETTE) if b >= 0 else len(PALETTE) for b in top]]
     if isinstance(color, str) and color == "depth":
@@ -184,6 +185,12 @@ def node_colors(it: Scene, color: Any) -> NDArray[np.float64]:
         low, high = np.nanmin(values), np.nanmax(values)
         return np.asarray(colormaps["viridis"](0.92 * (values - low) / (high - low if high > low else 1)))
     return np.asarray(to_rgba_array(list(color)))
+
+
+def branch_ranks(tree: PolarTree) -> tuple[Ints, dict[int, int]]:
+    """For each node the top of its branch (-1 on the trunk), and the branches' order round the plane."""
+    top = branches(tree)[: tree.nodes]
+    return top, {i: k for k, i in enumerate(node for node in _around(tree) if top[node] == node)}
 
 
 def _around(tree: PolarTree) -> list[int]:
