@@ -1,0 +1,4 @@
+"""Embedders: scikit-learn's fit and fit_transform on graphs."""
+
+from hypgeo.embed.codes import spherical_code as spherical_code
+from hypgeo.embed.tree import TreeEmbedder as TreeEmbedder

@@ -1,0 +1,250 @@
+"""Combinatorial embedding of trees, and of graphs through a spanning tree."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from hypgeo.data.graph import Graph
+from hypgeo.embed.codes import spherical_code
+from hypgeo.embed.spanning import Spanning, centre, hang, spanning_tree
+from hypgeo.embedding import Embedding
+from hypgeo.manifolds import HalfSpace, HalfSpaceTree, Lorentz, PoincareBall, convert
+from hypgeo.ops import tree as ops
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+REPRESENTATIONS = ("auto", "tree", "ball", "lorentz", "halfspace")
+LOSSLESS = 1e-9  # float64 is kept where rounding changes no distance by more than this part of the shortest edge
+
+
+class TreeEmbedder:
+    """Embeds a tree in hyperbolic space with a guaranteed worst distortion; a graph through a spanning tree.
+
+    Every node's edges leave in well separated directions, so that hyperbolic distances come near path lengths once the
+    edges are long enough (Sarkar 2011; Sala, De Sa, Gu, Ré 2018, section 3).  Here each edge is as long as its two ends
+    need: scale * length + an allowance for the turns at either end, sectors and allowances chosen so that the largest
+    allowance is least (csrc/tree/build.h proves the bound).  Linear in the number of nodes.
+
+    dim: dimension of the space, 2 or more.
+    distortion: the worst distortion may be 1 + distortion (ratio of largest expansion to largest contraction over all
+        pairs, against path lengths in the tree).  Below 1, an unweighted tree also has MAP = 1.
+    tau: instead of `distortion`, the hyperbolic length of an edge of length 1; nothing is guaranteed then.
+    root: label of the root; default the centre of the tree, which keeps the radius small.
+    representation: "tree" (exact at any radius), "ball", "lorentz" or "halfspace" (float64), or "auto": the ball while float64
+        loses nothing (no distance off by more than 1e-9 of the shortest edge), else the exact tree.
+    refine: for graphs that are no trees, rounds of changing edges and their lengths to raise the mean average precision;
+        path lengths are then no longer the graph's own.
+    progress: show a progress bar for long work.
+
+    After `fit(graph)`: `embedding_` (with `provenance`: what was asked, guaranteed, set aside), `graph_`.
+    """
+
+    embedding_: Embedding
+    graph_: Graph
+
+    def __init__(
+        self,
+        dim: int = 2,
+        distortion: float = 0.1,
+        tau: float | None = None,
+        root: Hashable | None = None,
+        representation: str = "auto",
+        refine: int = 0,
+        progress: bool = False,
+        random_state: int = 0,
+    ) -> None:
+        self.dim = dim
+        self.distortion = distortion
+        self.tau = tau
+        self.root = root
+        self.representation = representation
+        self.refine = refine
+        self.progress = progress
+        self.random_state = random_state
+
+    def _check(self) -> None:
+        if not isinstance(self.dim, int) or self.dim < 2:
+            raise ValueError(f"dim is {self.dim!r}; a tree needs a hyperbolic space of dimension 2 or more.")
+        for name, value in (("distortion", self.distortion), ("tau", self.tau)):
+            if value is not None and not (isinstance(value, int | float) and 0 < value < math.inf):
+                meaning = "0.1 allows 10 %" if name == "distortion" else "the hyperbolic length of an edge"
+                raise ValueError(f"{name} is {value!r}; it must be a positive number ({meaning}).")
+        if self.representation not in REPRESENTATIONS:
+            raise ValueError(f"representation is {self.representation!r}; it must be one of {', '.join(REPRESENTATIONS)}.")
+        if not isinstance(self.refine, int) or self.refine < 0:
+            raise ValueError(f"refine is {self.refine!r}; it must be a number of rounds, 0 or more.")
+
+    def fit(self, graph: Any) -> TreeEmbedder:
+        """Embed a graph: networkx, scipy sparse, label pairs (u, v[, length]), or a hypgeo Graph."""
+        self._check()
+        graph = Graph.of(graph)
+        spanning = spanning_tree(graph)
+        refined: dict[str, Any] = {}
+        if self.refine and len(spanning.set_aside):
+            from hypgeo.embed.refine import refine
+
+            spanning, refined = refine(graph, spanning, self.refine, progress=self.progress)
+        root = centre(graph.n, spanning.edges, spanning.lengths, 0) if self.root is None else graph.index(self.root)
+        order, parent, length = hang(graph.n, spanning.edges, spanning.lengths, root)
+        rows, made = self._place(parent, length)
+        rows, manifold = self._represent(rows, HalfSpaceTree(torch.from_numpy(parent)), made)
+        labels = [graph.labels[i] for i in order]
+        place = np.empty(graph.n, dtype=np.int64)
+        place[order] = np.arange(graph.n)
+        provenance = {
+            "method": "combinatorial tree",
+            "hypgeo": _version(),
+            "nodes": graph.n,
+            "edges": graph.m,
+            "dim": self.dim,
+            "root": _plain(graph.labels[root]),
+            "distortion": None if self.tau is not None else self.distortion,
+            **made,
+            "edges_set_aside": [[_plain(graph.labels[a]), _plain(graph.labels[b])] for a, b in spanning.set_aside],
+            "bridges": [[_plain(graph.labels[a]), _plain(graph.labels[b])] for a, b in spanning.bridges],
+            **({"refined": refined} if refined else {}),
+        }
+        self.graph_ = graph
+        self.embedding_ = Embedding(labels, rows, manifold, provenance, place[graph.edges], torch.from_numpy(parent))
+        return self
+
+    def fit_transform(self, graph: Any) -> npt.NDArray[np.float64]:
+        """(n, dim) float64 points of the Poincaré ball, rows in the order of the graph's nodes."""
+        embedding = self.fit(graph).embedding_
+        at = {label: i for i, label in enumerate(embedding.labels)}
+        points: npt.NDArray[np.float64] = embedding.to_numpy()
+        return points[[at[label] for label in self.graph_.labels]]
+
+    def _place(self, parent: Ints, length: Floats) -> tuple[Tensor, dict[str, Any]]:
+        """Rows (n, dim) of a tree with wanted lengths, and what is known of them."""
+        n = len(parent)
+        # nodes at zero distance are one point: directions are shared out among all edges that leave it
+        head = np.arange(n)
+        for i in np.flatnonzero(length[1:] == 0) + 1:
+            head[i] = head[parent[i]]  # parents come first, so theirs is settled
+        keep = np.flatnonzero(head == np.arange(n))
+        rows = torch.zeros(n, self.dim, dtype=torch.float64)
+        if len(keep) == 1:
+            return rows, {"scale": self.tau or 1.0, "guaranteed_distortion": 1.0}
+        small = np.cumsum(head == np.arange(n)) - 1
+        up = torch.from_numpy(np.concatenate([[-1], small[head[parent[keep[1:]]]]]))
+        w = torch.from_numpy(length[keep])
+        if self.tau is not None:
+            made: dict[str, Any] = {"scale": float(self.tau), "guaranteed_distortion": None}
+            direction, tau = _even(up, self.dim), self.tau * w
+        else:
+            direction, extra, scale = _allotted(up, w, self.dim, float(self.distortion))
+            tau = scale * w + extra
+            made = {"scale": scale, "guaranteed_distortion": float(1 + (extra[1:] / (scale * w[1:])).max())}
+        if not tau.isfinite().all():
+            raise ValueError(f"edge lengths from {w[1:].min():g} to {w.max():g} span too many decades for float64 edge lengths.")
+        rows[torch.from_numpy(keep)] = ops.place(up, direction, tau)
+        return rows, {**made, "edge_min": float(tau[1:].min()), "edge_max": float(tau.max())}
+
+    def _represent(self, rows: Tensor, tree: HalfSpaceTree, made: dict[str, Any]) -> tuple[Tensor, Any]:
+        radius = tree.radius(rows)
+        made["radius"] = float(radius.max())
+        if self.representation == "tree":
+            return rows, tree
+        error = float(tree.ball_error(rows).max())
+        lossless = 2 * error <= LOSSLESS * made.get("edge_min", 1.0)
+        if self.representation == "auto":
+            return (tree.to_ball(rows), PoincareBall()) if lossless else (rows, tree)
+        if not lossless:
+            raise ValueError(
+                f"the tree needs radius {made['radius']:.4g}, where float64 {self.representation} coordinates move points by up to "
+                f'{error:.2g}; use representation="tree", a larger distortion, or a smaller tau.'
+            )
+        ball = PoincareBall()
+        target = {"ball": ball, "lorentz": Lorentz(), "halfspace": HalfSpace()}[self.representation]
+        points = tree.to_ball(rows)
+        return (points if target is ball else convert(points, ball, target)), target
+
+
+def _even(parent: Tensor, dim: int) -> Tensor:
+    """Directions (n, dim) that divide each node's sphere evenly, the parent's place left free."""
+    p = parent.numpy()
+    children = np.bincount(p[1:], minlength=len(p))
+    order = np.argsort(p[1:], kind="stable") + 1
+    first = np.cumsum(children) - children
+    rank = np.empty(len(p), dtype=np.int64)
+    rank[order] = np.arange(len(order)) - first[p[order]] + 1  # 1, 2, ... among the parent's children
+    direction = np.zeros((len(p), dim))
+    direction[:, -1] = 1
+    if dim == 2:
+        k, c = rank[1:], children[p[1:]] + 1
+        angle = 2 * math.pi * k / c
+        direction[1:, 0] = np.where(2 * k == c, 0.0, np.sin(angle))
+        direction[1:, 1] = np.where(2 * k == c, -1.0, np.cos(angle))
+        return torch.from_numpy(direction)
+    for c in np.unique(children[children > 0]):
+        code = spherical_code(int(c) + 1, dim)[0]
+        mine = np.flatnonzero(children[p] == c)
+        mine = mine[mine > 0]
+        direction[mine] = code[rank[mine]]
+    return torch.from_numpy(direction)
+
+
+def _allotted(parent: Tensor, w: Tensor, dim: int, excess: float) -> tuple[Tensor, Tensor, float]:
+    """Directions, extra lengths and scale for a worst distortion of 1 + excess."""
+    if dim == 2:
+        leaves = _leaves(parent)
+        most = ops.allowance(parent, w, excess)
+        if not math.isfinite(most):
+            raise ValueError("the tree's edge lengths leave no room for any guarantee; give tau instead of distortion.")
+        scale = most / excess
+        direction, extra = ops.sectors(parent, w, leaves.sqrt(), most, scale)
+        return direction, extra, scale
+    p = parent.numpy()
+    edges = np.bincount(p[1:], minlength=len(p)) + 1
+    edges[0] += 1 if len(p) == 1 else 0
+    angle = np.zeros(edges.max() + 1)
+    for k in np.unique(edges):
+        angle[k] = spherical_code(int(k), dim)[1]
+    least = np.full(len(p), math.inf)  # shortest edge at each node
+    least[1:] = w[1:]
+    np.minimum.at(least, p[1:], w[1:].numpy())
+    half, scale, extra = angle[edges] / 2, math.inf, np.zeros(len(p))
+    for _ in range(60):
+        # alpha / 2 = phi + atan(exp(-s w) sin phi): the same slack as in the plane, all sectors of a node being equal
+        slack, phi = np.exp(-scale * least), half.copy()
+        for _ in range(30):
+            phi = half - np.arctan(slack * np.sin(phi))
+        cost = np.where(edges > 1, -np.log(np.sin(np.clip(phi, 1e-300, math.pi / 2))), 0.0)
+        extra[1:] = cost[1:] + cost[p[1:]]
+        needed = float((extra[1:] / w[1:].numpy()).max()) / excess
+        if scale < math.inf and needed <= scale * (1 + 1e-9):
+            break
+        scale = needed * (1 + 1e-6) if scale == math.inf else max(needed, scale) * 1.01
+    scale = max(scale, 1e-6 / float(w[1:].min()))  # straight paths need nothing; keep points apart
+    return _even(parent, dim), torch.from_numpy(extra), scale
+
+
+def _leaves(parent: Tensor) -> Tensor:
+    """(n,) number of leaves below each node, itself where it has no children."""
+    p = parent.tolist()
+    count = [0] * len(p)
+    for i in range(len(p) - 1, 0, -1):
+        count[i] = count[i] or 1
+        count[p[i]] += count[i]
+    return torch.tensor(count, dtype=torch.float64)
+
+
+def _plain(label: Hashable) -> Any:
+    return label if isinstance(label, str | int) else str(label)
+
+
+def _version() -> str:
+    try:
+        return version("hypgeo-torch")
+    except PackageNotFoundError:
+        return "source"

@@ -1,0 +1,66 @@
+"""How well near nodes of a graph are near in an embedding: mean average precision and mean rank."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from hypgeo.data.graph import Graph
+from hypgeo.embedding import Embedding
+from hypgeo.manifolds import HalfSpaceTree
+from hypgeo.ops import tree as ops
+
+_BLOCK = 1 << 23  # distances held at a time where an embedding has no tree to search
+
+
+def matched(graph: Any, embedding: Embedding) -> tuple[Graph, np.ndarray]:
+    """The graph, and the embedding's index of each of its nodes."""
+    graph = Graph.of(graph)
+    return graph, np.array([embedding.index(label) for label in graph.labels], dtype=np.int64)
+
+
+def node_ranks(graph: Any, embedding: Embedding, progress: bool = False) -> Tensor:
+    """(n, 2) for each node of the graph: its average precision and the sum of its neighbours' ranks; nan without neighbours.
+
+    Exact: every node that could matter is looked at.  Distances within 1e-12 of each other count as tied, and ties count
+    against the neighbours.  On a HalfSpaceTree, whole subtrees that are provably too far are passed over.
+    """
+    graph, at = matched(graph, embedding)
+    if graph.n != embedding.n:
+        raise ValueError(f"the embedding has {embedding.n} nodes and the graph {graph.n}; ranks need the same nodes.")
+    rows = Graph.from_indices(list(range(graph.n)), at[graph.edges[:, 0]], at[graph.edges[:, 1]]).adjacency()
+    indptr, indices = torch.from_numpy(rows.indptr.astype(np.int64)), torch.from_numpy(rows.indices.astype(np.int64))
+    exact = isinstance(embedding.manifold, HalfSpaceTree)
+    size = 4096 if exact else max(1, _BLOCK // graph.n)
+    out = torch.empty(graph.n, 2, dtype=torch.float64)
+    everyone = torch.arange(graph.n)
+    with tqdm(total=graph.n, desc="ranks", unit="node", disable=not progress, leave=False) as bar:
+        for sources in everyone.split(size):
+            if exact:
+                out[sources] = ops.ranks(embedding.manifold.parent, embedding.points, indptr, indices, sources)
+            else:
+                distances = embedding.manifold.pairwise_dist(embedding.points[sources], embedding.points).double()
+                out[sources] = ops.rank_rows(distances, indptr, indices, sources)
+            bar.update(len(sources))
+    return out[torch.from_numpy(at)]
+
+
+def mean_average_precision(graph: Any, embedding: Embedding, progress: bool = False) -> float:
+    """MAP over all nodes with neighbours (Sala et al. 2018, section 2): 1 when every neighbour is nearer than every other node.
+
+    For a node with neighbours b_1, ..., b_k it is the mean over i of |N ∩ R_i| / |R_i|, R_i the smallest set of nearest
+    nodes that holds b_i; ties count against us.
+    """
+    return float(node_ranks(graph, embedding, progress)[:, 0].nanmean())
+
+
+def mean_rank(graph: Any, embedding: Embedding, progress: bool = False) -> float:
+    """Mean over edges of a neighbour's rank among non-neighbours, from 1 (Nickel & Kiela 2017, section 4); ties count against us."""
+    graph = Graph.of(graph)
+    if not graph.m:
+        return float("nan")
+    return float(node_ranks(graph, embedding, progress)[:, 1].nansum() / (2 * graph.m))
