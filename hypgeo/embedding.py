@@ -11,6 +11,7 @@ import tempfile
 import warnings
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from decimal import Context, Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
@@ -24,7 +25,7 @@ from safetensors.torch import save as _bytes_of
 from torch import Tensor
 
 from hypgeo import manifolds
-from hypgeo.data.graph import unknown_label
+from hypgeo.data.graph import Graph, unknown_label
 
 FORMAT, VERSION = "hypgeo-embedding", 1
 _MANIFOLDS = ("PoincareBall", "Lorentz", "HalfSpace", "Euclidean", "HalfSpaceTree")
@@ -39,7 +40,7 @@ class Embedding:
     manifold: PoincareBall, Lorentz, HalfSpace, Euclidean or HalfSpaceTree; distances are its own, so at curvature K
       they are 1/sqrt(-K) times those at curvature -1.
     provenance: how it was made (method, parameters, measured figures), anything JSON can hold.
-    edges: (m, 2) indices of the graph's edges, kept for drawing and evaluation.
+    edges: (m, 2) indices of the graph's edges, kept for drawing and evaluation; weights: their (m,) lengths, if any.
     parent: (n,) int64 index of each node's parent, -1 at the root; taken from HalfSpaceTree, which knows it.
     """
 
@@ -51,12 +52,14 @@ class Embedding:
         provenance: Mapping[str, Any] | None = None,
         edges: npt.NDArray[np.int64] | None = None,
         parent: Tensor | None = None,
+        weights: npt.NDArray[np.float64] | None = None,
     ) -> None:
         self.labels: list[Hashable] = list(labels)
         self.points = points
         self.manifold = manifold
         self.provenance: dict[str, Any] = dict(provenance or {})
         self.edges = None if edges is None else np.asarray(edges, dtype=np.int64)
+        self.weights = None if weights is None else np.asarray(weights, dtype=np.float64)
         self.parent: Tensor | None = getattr(manifold, "parent", None) if parent is None else parent
         n = len(self.labels)
         if n == 0 or points.ndim < 2 or len(points) != n:
@@ -71,6 +74,8 @@ class Embedding:
             or (self.edges.size and not 0 <= self.edges.min() <= self.edges.max() < n)
         ):
             raise ValueError(f"edges must be (m, 2) indices of {n} nodes.")
+        if self.weights is not None and (self.edges is None or self.weights.shape != (len(self.edges),)):
+            raise ValueError("weights must be one length for each edge.")
         if self.parent is not None and (
             self.parent.shape != (n,) or not -1 <= int(self.parent.min()) <= int(self.parent.max()) < n
         ):
@@ -100,8 +105,7 @@ class Embedding:
         """Largest distance from the root, or from the origin where there is no root."""
         if self.root is not None:
             return float(self._row(self.root).max())
-        origin = self.manifold.origin(self.points.shape[1:], dtype=self.points.dtype)
-        return float(self.manifold.dist(origin, self.points).max())
+        return float(self.manifold.dist0(self.points).max())
 
     @property
     def bytes_per_node(self) -> float:
@@ -125,6 +129,12 @@ class Embedding:
         if found is None:
             raise unknown_label(label, self.labels)
         return found
+
+    def graph(self) -> Graph:
+        """The graph it was made from, nodes in the embedding's order; ValueError where its edges were not kept."""
+        if self.edges is None:
+            raise ValueError("this embedding does not hold the edges of its graph; give the graph itself.")
+        return Graph.from_indices(self.labels, self.edges[:, 0], self.edges[:, 1], self.weights)
 
     def __len__(self) -> int:
         return self.n
@@ -181,6 +191,17 @@ class Embedding:
             else:
                 out[start : start + step] = self.manifold.pairwise_dist(self.points[rows], self.points[j])
         return out
+
+    def point(self, u: Hashable, digits: int | None = None) -> tuple[Decimal, ...]:
+        """The coordinates of one node in decimals: its row, exactly; for HalfSpaceTree its place (x..., height) in the
+        upper half-space as the root sees it, to `digits` significant digits (by default as many as tell it from others).
+        """
+        i = self.index(u)
+        if self._exact:
+            found: tuple[Decimal, ...] = self.manifold.point(self.points, i, digits)
+            return found
+        exactly = tuple(map(Decimal, self.points[i].tolist()))
+        return exactly if digits is None else tuple(map(Context(prec=digits).plus, exactly))
 
     def nearest(self, u: Hashable, k: int = 10) -> list[tuple[Hashable, float]]:
         """The k labels nearest to `u`, nearest first, with their distances; memory linear in the nodes."""
@@ -284,6 +305,8 @@ class Embedding:
             tensors["parent"] = self.parent
         if self.edges is not None:
             tensors["edges"] = torch.from_numpy(self.edges)
+        if self.weights is not None:
+            tensors["weights"] = torch.from_numpy(self.weights)
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         geometry: dict[str, Any] = {"name": type(self.manifold).__name__}
         if geometry["name"] != "Euclidean":
@@ -310,8 +333,10 @@ class Embedding:
             provenance = json.loads(header["provenance"])
             points, parent = tensors["points"], tensors.get("parent")
             manifold = _manifold(geometry, parent)
-            edges = tensors["edges"].numpy() if "edges" in tensors else None
-            return cls(labels, points, manifold, provenance, edges, parent)
+            edges, weights = (tensors[name].numpy() if name in tensors else None for name in ("edges", "weights"))
+            if not points.isfinite().all():
+                raise ValueError("some of its points are not finite.")
+            return cls(labels, points, manifold, provenance, edges, parent, weights)
         except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
             raise ValueError(f"{name} lacks a part of an embedding or has it in another form ({error}).") from None
         except ValueError as error:
@@ -388,14 +413,20 @@ def _jsonable(value: Any) -> Any:
     raise TypeError(f"provenance holds {value!r}, which JSON cannot.")
 
 
-@contextmanager
-def _atomically(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """A file that appears under `path` when it is complete, and not at all if anything stops its writing."""
+def check_writable(path: str | os.PathLike[str]) -> Path:
+    """The place that `path` leads to; ValueError where no file could be put there, so that one learns it before the work."""
     target = Path(os.path.realpath(path))
     if target.is_dir():
         raise ValueError(f"'{path}' is a folder; name a file to write.")
     if not target.parent.is_dir():
         raise ValueError(f"there is no folder '{target.parent}' to write '{target.name}' into.")
+    return target
+
+
+@contextmanager
+def _atomically(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """A file that appears under `path` when it is complete, and not at all if anything stops its writing."""
+    target = check_writable(path)
     if target.exists() and not target.is_file():  # a device or a pipe, which nothing can replace
         with target.open("wb") as file:
             yield file

@@ -12,7 +12,7 @@ from hypgeo.data.graph import Graph
 from hypgeo.data.local import find
 
 # name: (edges, names), as they lie under taxonomy/<name>/
-_FILES = {
+TAXONOMIES = {
     "google_product": ("edges.tsv", "names.tsv"),
     "mammal_phylogeny": ("edges.tsv", "names.tsv.gz"),
     "moss_phylogeny_T92308": ("edges.tsv", "names.tsv"),
@@ -29,9 +29,9 @@ def taxonomy(name: str) -> Graph:
     moss_phylogeny_T92308: TreeBASE's tree of mosses, 344 nodes, lengths in substitutions, many of them 0.
     go_slim: Gene Ontology's generic slim, 149 terms in three parts that are not joined.
     """
-    if name not in _FILES:
-        raise ValueError(f"no taxonomy is called {name!r}; there are {', '.join(_FILES)}.")
-    file, named = _FILES[name]
+    if name not in TAXONOMIES:
+        raise ValueError(f"no taxonomy is called {name!r}; there are {', '.join(TAXONOMIES)}.")
+    file, named = TAXONOMIES[name]
     graph = edges(find(f"taxonomy/{name}/{file}", "an edge list as lines of label TAB label"))
     if named is None:
         return graph
