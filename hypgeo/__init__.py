@@ -1,0 +1,5 @@
+from hypgeo.manifolds import Euclidean as Euclidean
+from hypgeo.manifolds import HalfSpace as HalfSpace
+from hypgeo.manifolds import Lorentz as Lorentz
+from hypgeo.manifolds import PoincareBall as PoincareBall
+from hypgeo.manifolds import convert as convert
