@@ -27,11 +27,30 @@ struct PoincareDist {
     }
   };
 
+  // 1 - c|x|^2 for a point so near the rim that two words no longer hold it: the products exactly, summed in three.
+  template <class T>
+  static HYPGEO_HD dd gap(const T* x, long n, double c) {
+    double s[3] = {1.0, 0.0, 0.0};
+    for (long i = 0; i < n; ++i) {
+      const dd p = two_prod(x[i], x[i]), high = two_prod(-c, p.hi), low = two_prod(-c, p.lo);
+      for (const double part : {high.hi, high.lo, low.hi, low.lo}) {
+        const dd first = two_sum(s[0], part), second = two_sum(s[1], first.lo);
+        s[0] = first.hi;
+        s[1] = second.hi;
+        s[2] += second.lo;
+      }
+    }
+    return two_sum(s[0], s[1]) + s[2];
+  }
+
   template <class T>
   static HYPGEO_HD Coef coef(const Gram<T>& g, const T* x, const T* y, long n, const Curvature& k) {
     Coef r;
     const dd xx = g.xx.value(), yy = g.yy.value(), ww = g.ww.value();
-    const dd a = 1.0 - xx * k.c, b = 1.0 - yy * k.c, root = sqrt(a * b);
+    dd a = 1.0 - xx * k.c, b = 1.0 - yy * k.c;
+    if (a.hi < 1e-12) a = gap(x, n, k.c);
+    if (b.hi < 1e-12) b = gap(y, n, k.c);
+    const dd root = sqrt(a * b);
     const bool rare = ww.hi < 1e-250;
     const double norm = rare ? scaled_norm(x, y, n) : sqrt(ww).hi;
     if (norm == 0.0) return r;
