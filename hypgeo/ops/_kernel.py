@@ -15,6 +15,8 @@ from torch import Tensor
 
 from hypgeo import _C
 
+_KERNEL_DTYPES = (torch.float32, torch.float64)
+
 PairBody = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
@@ -36,21 +38,23 @@ def pair(name: str) -> Callable[[Callable[..., Tensor]], PairOp]:
 
     def decorate(body: Callable[..., Tensor]) -> PairOp:
         devices = frozenset(key.lower() for key in ("CPU", "CUDA") if name in _C.compiled_ops(key))
-        compiled = _compile(name, body) if devices else None
+        compiled = _compile(name, body) if devices else body
 
         @functools.wraps(body)
         def op(x: Tensor, y: Tensor, c: float | Tensor) -> Tensor:
-            dtype = _row_dtype(body.__qualname__, x, y)
             number = _number(c, x)
-            if x.shape != y.shape:
-                x, y = torch.broadcast_tensors(x, y)
-            if compiled is None or x.device.type not in devices:
+            # torch.func and vmap see through the body; an autograd.Function that serves them costs every call 20 us.
+            native = x.device.type in devices and not torch._C._are_functorch_transforms_active()
+            if native and x.dtype in _KERNEL_DTYPES and x.dtype is y.dtype and x.dim() == 2 and x.shape == y.shape:
+                return compiled(x.contiguous(), y.contiguous(), number)
+            dtype = _row_dtype(body.__qualname__, x, y)
+            x, y = torch.broadcast_tensors(x, y)
+            if not native:
                 wide = torch.float32 if x.device.type == "mps" else torch.float64
                 return body(x.to(wide), y.to(wide), number.to(wide)).to(dtype)
             kernel_dtype = torch.float64 if dtype is torch.float64 else torch.float32
             batch, d = x.shape[:-1], x.shape[-1]
-            table = (batch.numel(), d)
-            x, y = (t.to(kernel_dtype).reshape(table).contiguous() for t in (x, y))
+            x, y = (t.to(kernel_dtype).reshape(batch.numel(), d).contiguous() for t in (x, y))
             return compiled(x, y, number).reshape(batch).to(dtype)
 
         wrapped = cast(Any, op)
@@ -76,6 +80,8 @@ def _number(c: float | Tensor, x: Tensor) -> Tensor:
     if isinstance(c, Tensor):
         if c.numel() != 1:
             raise ValueError(f"c must be one number, not a tensor of shape {tuple(c.shape)}")
+        if c.dtype is wide and c.dim() == 0 and c.device == x.device:
+            return c
         return c.to(x.device, wide).reshape(())
     if not (c > 0.0 and math.isfinite(c)):
         raise ValueError(f"c must be positive and finite (it is minus the curvature), not {c}")
@@ -97,12 +103,9 @@ def _compile(name: str, body: Callable[..., Tensor]) -> PairBody:
 
     class Pair(torch.autograd.Function):  # twice as quick a call as torch.library.register_autograd
         @staticmethod
-        def forward(x: Tensor, y: Tensor, c: Tensor) -> Tensor:
+        def forward(ctx: Any, x: Tensor, y: Tensor, c: Tensor) -> Tensor:
+            ctx.save_for_backward(x, y, c)
             return forward_op(x, y, c)
-
-        @staticmethod
-        def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            ctx.save_for_backward(*inputs)
 
         @staticmethod
         def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
