@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from .layout import Floats, Ints, PolarTree, branches, depths, polar_tree, subtree_sizes
 
-# Paul Tol's "bright" and "muted" schemes, which stay apart for colour-blind eyes, in an order that sets neighbours apart.
+# Paul Tol's "bright" and "muted" schemes, which stay apart for colour-blind eyes, in an order that sets neighbours
+# apart.
 PALETTE = ("#4477AA", "#CC6677", "#228833", "#DDAA33", "#AA3377", "#44AA99", "#EE7733", "#332288", "#999933", "#66BBEE")
 TRUNK = "#8a8f98"
 INK = "#1c2430"
@@ -32,6 +33,7 @@ class Scene:
     size: Ints  # nodes at and below each node
     links: Ints  # (m, 2) edges that follow no parent
     aside: Ints  # (k, 2) edges of the graph that the tree left out
+    bridge: NDArray[np.bool_]  # nodes whose edge to the parent joins two components and is none of the graph's
     lengths: str  # how long edges are drawn, in words
     short: str  # the same in two words
     fitted: bool  # whether turns and lengths were chosen to be read
@@ -50,12 +52,12 @@ def scene(embedding: Any, scale: float | str = "auto") -> Scene:
     else:
         drawn, short = true.scaled(float(scale)), f"{_ratio(float(scale))} of true"
         lengths = f"edges drawn at {_ratio(float(scale))} of their length"
+    made = embedding.provenance or {}
     where = {label: i for i, label in enumerate(embedding.labels)}
-    aside = [
-        (where[u], where[v])
-        for u, v, *_ in (embedding.provenance or {}).get("edges_set_aside", ())
-        if u in where and v in where
-    ]
+    bridges = _pairs(made.get("bridges"), where)
+    bridge = np.zeros(len(true.parent), dtype=bool)
+    for u, v in bridges.tolist():
+        bridge[u if true.parent[u] == v else v] = True
     links = np.empty((0, 2), dtype=np.int64)
     if true.hidden and getattr(embedding, "edges", None) is not None:
         links = np.asarray(embedding.edges, dtype=np.int64).reshape(-1, 2)
@@ -65,11 +67,17 @@ def scene(embedding: Any, scale: float | str = "auto") -> Scene:
         names=[display_name(label) for label in embedding.labels],
         size=subtree_sizes(true)[: true.nodes],
         links=links,
-        aside=np.array(aside, dtype=np.int64).reshape(-1, 2),
+        aside=_pairs(made.get("edges_set_aside"), where),
+        bridge=bridge[: true.nodes],
         lengths=lengths,
         short=short,
         fitted=fitted,
     )
+
+
+def _pairs(pairs: Any, where: dict[Hashable, int]) -> Ints:
+    """Pairs of labels as pairs of indices, (k, 2)."""
+    return np.array([(where[u], where[v]) for u, v, *_ in pairs or ()], dtype=np.int64).reshape(-1, 2)
 
 
 def display_name(label: Hashable) -> str:
@@ -93,13 +101,13 @@ def disk(
 ) -> Any:
     """Draw a two-dimensional embedding in the Poincaré disk and return the matplotlib `Axes`.
 
-    `center` is the label that stands in the middle (default: the root, or the origin of the ball): the disk is moved there by an
-    isometry, which is computed along the tree, so that surroundings are right at any depth.
-    `scale="auto"` draws trees whose edges are too long to be seen with angles and lengths that fit, in the same order of children
-    round every node; a number draws the embedding's own directions and every edge at that part of its length, and 1 is the
-    truth. The caption says which. `labels` is "auto" (as many as fit), True (the same, leaves too), False, or a list of
-    labels to write. `color` is "branch", "depth", or one number or colour per node. Edges of the graph that the tree set aside are dashed.
-    `path` saves the figure (png, pdf, svg) of `size` inches.
+    `center` is the label that stands in the middle (default: the root, or the origin of the ball): the disk is moved
+    there by an isometry, which is computed along the tree, so that surroundings are right at any depth.
+    `scale="auto"` draws trees whose edges are too long to be seen with angles and lengths that fit, in the same order
+    of children round every node; a number draws the embedding's own directions and every edge at that part of its
+    length, and 1 is the truth. The caption says which. `labels` is "auto" (as many as fit), True (the same, leaves
+    too), False, or a list of labels to write. `color` is "branch", "depth", or one number or colour per node. Edges
+    of the graph that the tree set aside are dashed. `path` saves the figure (png, pdf, svg) of `size` inches.
     """
     from matplotlib import pyplot as plt
     from matplotlib.patches import Circle
@@ -128,13 +136,21 @@ def disk(
         *xy[order].T, s=dots[order] ** 2, c=colors[order], edgecolors="white", linewidths=dots[order] * 0.07, zorder=3
     )
     if labels is not False:
-        _write_labels(ax, embedding, it, xy, near, dots, labels)
+        _write_labels(ax, embedding, it, focus, xy, near, dots, labels)
     if title:
         ax.set_title(title, loc="left", fontsize=13, color=INK, fontweight="bold", pad=2, parse_math=False)
-    ax.annotate(
-        caption(embedding, it, center), (0.5, 0), (0, -3), "axes fraction", textcoords="offset points", ha="center", va="top",
-        fontsize=7.5, color=FAINT, parse_math=False, annotation_clip=False,
-    )  # fmt: skip
+    ax.text(
+        0.5,
+        -0.006,
+        caption(embedding, it, center),
+        transform=ax.transAxes,
+        ha="center",
+        va="top",
+        fontsize=7.5,
+        color=FAINT,
+        parse_math=False,
+        gid="caption",
+    )
     if path is not None:
         ax.figure.savefig(path)
     return ax
@@ -142,11 +158,14 @@ def disk(
 
 def caption(embedding: Any, it: Scene, center: Hashable | None = None) -> str:
     """One line: what is drawn, how well it is embedded, how long edges are drawn."""
-    count = len(it.links) if it.true.hidden else len(it.names) - 1 + len(it.aside)
-    parts = [
-        f"{len(it.names):,} nodes",
-        f"{count:,} edge{'s' * (count != 1)}" + (f" ({len(it.aside):,} set aside, dashed)" if len(it.aside) else ""),
-    ]
+    edges = getattr(embedding, "edges", None)
+    count = len(edges) if edges is not None else len(it.names) - 1 + len(it.aside) - int(it.bridge.sum())
+    if it.true.hidden and edges is None:
+        parts = [f"{len(it.names):,} nodes"]
+    else:
+        parts = [f"{len(it.names):,} nodes", f"{count:,} edges"]
+    if len(it.aside):
+        parts[-1] += f" ({len(it.aside):,} set aside, dashed)"
     measured = (embedding.provenance or {}).get("measured") or {}
     for key in ("map", "MAP", "mean_average_precision"):
         if isinstance(measured.get(key), (int, float)):
@@ -227,7 +246,7 @@ def _draw_edges(ax: Any, it: Scene, xy: Floats, near: Floats, colors: NDArray[np
     if it.true.hidden:
         pairs = it.links
     else:
-        child = np.flatnonzero(it.true.parent >= 0)
+        child = np.flatnonzero((it.true.parent >= 0) & ~it.bridge)
         pairs = np.stack([it.true.parent[child], child], axis=1)
     span = np.hypot(*(xy[pairs[:, 0]] - xy[pairs[:, 1]]).T)
     for chosen, points in ((span < 0.03, 2), (span >= 0.03, 33)):
@@ -245,14 +264,22 @@ def _draw_edges(ax: Any, it: Scene, xy: Floats, near: Floats, colors: NDArray[np
                     capstyle="round",
                 )
             )
-    if len(it.aside):
-        lines = geodesics(xy[it.aside[:, 0]], xy[it.aside[:, 1]])
-        ax.add_collection(
-            LineCollection(list(lines), colors=SET_ASIDE, linewidths=0.7, linestyles=(0, (4, 3)), alpha=0.8, zorder=2)
-        )
+    bridge = np.flatnonzero(it.bridge)
+    for a, b, tint, dashes in (
+        (it.true.parent[bridge], bridge, TRUNK, (0, (1, 2.5))),
+        (it.aside[:, 0], it.aside[:, 1], SET_ASIDE, (0, (4, 3))),
+    ):
+        if len(a):
+            alpha = 0.8 if len(a) <= 300 else 0.35
+            lines = list(geodesics(xy[a], xy[b]))
+            ax.add_collection(
+                LineCollection(lines, colors=tint, linewidths=0.7, linestyles=dashes, alpha=alpha, zorder=2)
+            )
 
 
-def _write_labels(ax: Any, embedding: Any, it: Scene, xy: Floats, near: Floats, dots: Floats, labels: Any) -> None:
+def _write_labels(
+    ax: Any, embedding: Any, it: Scene, focus: int | None, xy: Floats, near: Floats, dots: Floats, labels: Any
+) -> None:
     """Greedy: the most important first, each at the first of eight places that is free, else not at all."""
     from matplotlib import patheffects
     from matplotlib.font_manager import FontProperties
@@ -261,7 +288,16 @@ def _write_labels(ax: Any, embedding: Any, it: Scene, xy: Floats, near: Floats, 
     if isinstance(labels, str) and labels != "auto":
         raise ValueError(f"labels is {labels!r}: give 'auto', True, False, or a list of labels.")
     wanted: Any
-    importance = near * (0.15 + np.log1p(it.size) / math.log1p(len(xy)))
+    weight = 0.15 + np.log1p(it.size) / math.log1p(len(xy))
+    importance = near * weight
+    if not it.true.hidden:
+        # Neighbours of the focus are named even on the rim: at true lengths nothing else is in sight.
+        middle = it.true.root if focus is None else focus
+        around = [
+            *np.flatnonzero(it.true.parent == middle),
+            middle if focus is None else max(it.true.parent[middle], 0),
+        ]
+        importance[around] = np.maximum(importance[around], 0.03 * weight[around])
     if isinstance(labels, (str, bool)):
         wanted = np.argsort(-importance, kind="stable")[:1500]
         floor = 0.0 if labels is True else 0.012

@@ -23,10 +23,11 @@ def html(
 ) -> Path:
     """Write a two-dimensional embedding as one HTML file that opens without a network, and return its path.
 
-    In the page: drag moves the plane by an isometry, the wheel zooms, a click centres a node, the search box finds labels,
-    hovering shows the path to the root, and a slider leads from edges drawn to be read (`scale`, as in `disk`) to their
-    true lengths. The page keeps turns and lengths of edges, not coordinates, and lays nodes out from the one nearest to the
-    centre, so that surroundings are right at any depth of the tree. The file appears whole or not at all.
+    In the page: drag moves the plane by an isometry, the wheel zooms, a click centres a node, the search box finds
+    labels, hovering shows the path to the root, and a slider leads from edges drawn to be read (`scale`, as in
+    `disk`) to their true lengths. The page keeps turns and lengths of edges, not coordinates, and lays nodes out from
+    the one nearest to the centre, so that surroundings are right at any depth of the tree. The file appears whole or
+    not at all.
     """
     it = scene(embedding, scale)
     target = Path(path)
@@ -66,6 +67,7 @@ def _payload(embedding: Any, it: Scene, title: str) -> dict[str, Any]:
         "length": _pack(tree.length, "<f8"),
         "hue": _pack(hue, "u1"),
         "links": _pack(it.links, "<i4"),
+        "bridges": _pack(np.stack([it.true.parent[: len(labels)], np.arange(len(labels))], axis=1)[it.bridge], "<i4"),
         "aside": _pack(it.aside, "<i4"),
     }
     if it.names != labels:
@@ -76,7 +78,8 @@ def _payload(embedding: Any, it: Scene, title: str) -> dict[str, Any]:
 
 
 def _leads_outward(tree: PolarTree) -> bool:
-    """Whether every walk along the tree moves away from its start for good, so that a viewer need not follow it past the rim.
+    """Whether every walk along the tree moves away from its start for good, so that a viewer need not follow it past
+    the rim.
 
     Turning by an angle g after an edge costs -2 log sin(g / 2) of the way to come; edges longer than that win.
     """

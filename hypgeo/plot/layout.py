@@ -1,9 +1,10 @@
 """Where every node lies in the Poincaré disk, seen from one of them.
 
-A tree drawn in the hyperbolic plane is fixed, up to an isometry, by the length of each edge and by the angle that it makes with
-the edge to the parent. `PolarTree` keeps just these. `PolarTree.view` walks outwards from a focus and carries each node as
-(direction, distance) from it, so that no number grows with the depth of the tree and a node is right wherever the focus is;
-nodes further than a float64 disk point can say (distance about 37) arrive on the rim, at the right angle.
+A tree drawn in the hyperbolic plane is fixed, up to an isometry, by the length of each edge and by the angle that it
+makes with the edge to the parent. `PolarTree` keeps just these. `PolarTree.view` walks outwards from a focus and
+carries each node as (direction, distance) from it, so that no number grows with the depth of the tree and a node is
+right wherever the focus is; nodes further than a float64 disk point can say (distance about 37) arrive on the rim, at
+the right angle.
 
 Directions are counter-clockwise angles in radians. Lengths are in units of the plane's radius of curvature.
 """
@@ -11,6 +12,7 @@ Directions are counter-clockwise angles in radians. Lengths are in units of the 
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,8 +42,8 @@ class View:
 class PolarTree:
     """A tree in the hyperbolic plane by its edge lengths and the angles between its edges: arrays of shape (n,).
 
-    `hidden` tells that the root is no node of the embedding but the origin of the ball, added last: then the points came
-    without a tree, and each is tied to the origin.
+    `hidden` tells that the root is no node of the embedding but the origin of the ball, added last: then the points
+    came without a tree, and each is tied to the origin.
     """
 
     parent: Ints  # -1 for the root
@@ -100,11 +102,12 @@ class PolarTree:
     def fitted(self) -> PolarTree:
         """The same tree, root and order of children round each node, with turns and lengths chosen to be read.
 
-        True lengths grow with the precision of the embedding and put every second node on the rim; equal shortening makes
-        the branches cross. Here each node owns a wedge of the plane, shared among its children by the size of their
-        subtrees; a child moves out until its share of the wedge, between the limiting parallels through the rim, has opened to
-        what its subtree needs: tan(opening / 2) = e^length tan(share / 2), the angle of parallelism (Lamping, Rao and Pirolli,
-        "A focus+context technique based on hyperbolic geometry", CHI 1995, lay out in wedges too). So branches never cross.
+        True lengths grow with the precision of the embedding and put every second node on the rim; equal shortening
+        makes the branches cross. Here each node owns a wedge of the plane, shared among its children by the size of
+        their subtrees; a child moves out until its share of the wedge, between the limiting parallels through the
+        rim, has opened to what its subtree needs: tan(opening / 2) = e^length tan(share / 2), the angle of
+        parallelism (Lamping, Rao and Pirolli, "A focus+context technique based on hyperbolic geometry", CHI 1995, lay
+        out in wedges too). So branches never cross.
         """
         start, child = self.children()
         size = subtree_sizes(self)
@@ -129,8 +132,8 @@ class PolarTree:
     def view(self, focus: int | None = None) -> View:
         """All nodes seen from `focus` (default: the root).
 
-        A node is right to a few ulp of the disk, however deep the focus lies: only turns and lengths on the way from the
-        focus enter. One pass, linear in the nodes.
+        A node is right to a few ulp of the disk, however deep the focus lies: only turns and lengths on the way from
+        the focus enter. One pass, linear in the nodes.
         """
         n = len(self.parent)
         focus = self.root if focus is None else focus
@@ -158,8 +161,8 @@ class PolarTree:
 def step(angle: float, radius: float, bearing: float, length: float) -> tuple[float, float, float]:
     """Walk `length` from the point (angle, radius) along `bearing`, measured there from the outward direction.
 
-    Returns the new angle and radius, and the bearing of the way back. The law of cosines, in sums of positive terms and with
-    e^(radius + length) taken out: nothing cancels and nothing overflows at any distance.
+    Returns the new angle and radius, and the bearing of the way back. The law of cosines, in sums of positive terms
+    and with e^(radius + length) taken out: nothing cancels and nothing overflows at any distance.
     """
     if length == 0.0:
         return angle, radius, bearing + math.pi
@@ -189,8 +192,9 @@ def disk_points(angle: Floats, radius: Floats) -> Floats:
 def polar_tree(embedding: Any) -> PolarTree:
     """The geometry of a two-dimensional embedding as turns and lengths; no coordinate of the whole tree is ever formed.
 
-    A tree kept relative to its parents (`HalfSpaceTree`) is read as it stands. Points of the ball, the hyperboloid or the
-    half-plane are read in the ball, edge by edge where `embedding.parent` gives a tree, else each from the origin.
+    A tree kept relative to its parents (`HalfSpaceTree`) is read as it stands. Points of the ball, the hyperboloid or
+    the half-plane are read in the ball, edge by edge where `embedding.parent` gives a tree, else each from the
+    origin.
     """
     manifold, points = embedding.manifold, embedding.points
     dim = getattr(embedding, "dim", None) or points.shape[-1]
@@ -204,7 +208,13 @@ def polar_tree(embedding: Any) -> PolarTree:
     if relative is not None:
         coordinates = points.detach().cpu().double().numpy()
         return _from_half_plane(coordinates[:, 0], coordinates[:, 1], _as_parent(relative))
-    ball = embedding.to_tensor(model="ball").detach().cpu().double().numpy() * math.sqrt(-float(manifold.curvature))
+    if not float(manifold.curvature) < 0:
+        raise ValueError(f"{type(manifold).__name__} has no disk: draw an embedding in hyperbolic space.")
+    with warnings.catch_warnings():
+        # What a float64 ball cannot tell apart is drawn at one place; there is nothing to warn of.
+        warnings.simplefilter("ignore", UserWarning)
+        points = embedding.to_tensor(model="ball")
+    ball = points.detach().cpu().double().numpy() * math.sqrt(-float(manifold.curvature))
     z = ball[:, 0] + 1j * ball[:, 1]
     if not np.all(np.isfinite(z)):
         raise ValueError(
@@ -296,8 +306,8 @@ def depths(tree: PolarTree) -> Ints:
 def branches(tree: PolarTree, most: float = 0.4) -> Ints:
     """For each node the top of the branch that it belongs to, or -1 on the trunk.
 
-    Branches begin at the root's children; one that holds more than the part `most` of all nodes is split into its children's
-    branches, and its top joins the trunk. A single node is no branch.
+    Branches begin at the root's children; one that holds more than the part `most` of all nodes is split into its
+    children's branches, and its top joins the trunk. A single node is no branch.
     """
     size = subtree_sizes(tree)
     branch = np.full(len(tree.parent), -1, dtype=np.int64)
