@@ -193,8 +193,10 @@ class Embedding:
         return out
 
     def point(self, u: Hashable, digits: int | None = None) -> tuple[Decimal, ...]:
-        """The coordinates of one node in decimals: its row, exactly; for HalfSpaceTree its place (x..., height) in the
-        upper half-space as the root sees it, to `digits` significant digits (by default as many as tell it from others).
+        """The coordinates of one node in decimals, to `digits` significant digits.
+
+        They are its row, by default exactly; for HalfSpaceTree its place (x..., height) in the upper half-space as the
+        root sees it, by default to 17 digits at the scale of its own height.
         """
         i = self.index(u)
         if self._exact:
@@ -376,7 +378,7 @@ def _read(path: str | os.PathLike[str], name: str) -> tuple[dict[str, str], dict
         metadata = json.loads(data[8 : 8 + size]).get("__metadata__", {})
     except ValueError:
         raise ValueError(f"{name} is damaged: its header is not JSON.") from None
-    if metadata.get("format") != FORMAT:
+    if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
         raise ValueError(f"{name} is a safetensors file, but of something else than an hypgeo embedding.")
     version = str(metadata.get("version"))
     if not version.isdecimal() or int(version) > VERSION:
@@ -414,7 +416,7 @@ def _jsonable(value: Any) -> Any:
 
 
 def check_writable(path: str | os.PathLike[str]) -> Path:
-    """The place that `path` leads to; ValueError where no file could be put there, so that one learns it before the work."""
+    """The place that `path` leads to; ValueError where no file could be put there."""
     target = Path(os.path.realpath(path))
     if target.is_dir():
         raise ValueError(f"'{path}' is a folder; name a file to write.")

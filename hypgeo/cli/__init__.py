@@ -1,4 +1,4 @@
-"""The command `hypgeo`: parses, calls the library, prints. Tables go to standard output, everything else to the error one."""
+"""The command `hypgeo`: parses, calls, prints. Tables go to standard output, sentences to the error output."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (embed, evaluate, plot, info):
-    app.command()(_command)
+app.command(short_help="Embed a hierarchy.")(embed)
+app.command(short_help="Measure what an embedding kept of its graph.")(evaluate)
+app.command(short_help="Draw an embedding.")(plot)
+app.command(short_help="Describe this installation, or a file.")(info)
 
 
 @app.callback(invoke_without_command=True)
 def _top(
     context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
-):  # type: ignore[no-untyped-def]
+) -> None:
     if version:
         from importlib.metadata import version as installed
 
@@ -43,9 +45,10 @@ def _warn(message: Warning | str, category: type[Warning], *where: Any, **more: 
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line. Exit codes: 0 done, 1 bad input, 2 wrong usage, 130 interrupted."""
-    warnings.showwarning = _warn
     try:
-        code = app(args, standalone_mode=False)
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn
+            code = app(args, prog_name="hypgeo", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
         code = 130
     except (ValueError, OSError, ImportError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Annotated
 
@@ -10,17 +11,21 @@ import typer
 
 from hypgeo.cli.report import progress, report, say
 from hypgeo.cli.source import AsJson, Format, graph_of
+from hypgeo.data import Graph
 
 
 def embed(
-    edges: Annotated[str, typer.Argument(help="A file of edges, - for standard input, or a data set such as mammals.")],
+    edges: Annotated[
+        str,
+        typer.Argument(metavar="EDGES", help="A file of edges, - for standard input, or a data set such as mammals."),
+    ],
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the embedding to this file.")] = None,
     dim: Annotated[int, typer.Option(help="Dimension of the space, 2 or more.")] = 2,
     distortion: Annotated[float, typer.Option(help="Largest relative error of a tree distance.")] = 0.1,
     tau: Annotated[float | None, typer.Option(help="Length of an edge, instead of --distortion.")] = None,
     root: Annotated[str | None, typer.Option(help="Label of the node at the centre.")] = None,
     format: Format = "auto",
-    representation: Annotated[str, typer.Option(help="float64, exact, or auto: exact where float64 loses.")] = "auto",
+    representation: Annotated[str, typer.Option(help="tree, ball, lorentz, halfspace; auto: ball or tree.")] = "auto",
     refine: Annotated[int, typer.Option(help="Rounds of local improvement after the construction.")] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -43,10 +48,13 @@ def embed(
     start = time.perf_counter()
     embedding = embedder.fit(graph).embedding_
     seconds = time.perf_counter() - start
-    aside = graph.m - (graph.n - 1)
+    made = embedding.provenance
+    made["source"] = edges
+    aside, bridges = len(made["edges_set_aside"]), len(made["bridges"])
     if aside:
         say(f"note: not a tree; embedded through a spanning tree, with {aside:,} of {graph.m:,} edges set aside.")
-    embedding.provenance["source"] = edges
+    if bridges:
+        say(f"note: not connected; {bridges + 1:,} parts were joined by {bridges:,} bridges that are no edges.")
     if output is not None:
         embedding.save(output)
     report(
@@ -57,7 +65,8 @@ def embed(
             "dimension": embedding.dim,
             "manifold": type(embedding.manifold).__name__,
             "radius": embedding.radius,
-            "bits per node": round(8 * embedding.bytes_per_node, 1),
+            "bits per node": 8 * embedding.bytes_per_node,
+            "guaranteed distortion": made["guaranteed_distortion"],
             "seconds": seconds,
             "file": None if output is None else str(output),
         },
@@ -65,7 +74,7 @@ def embed(
     )
 
 
-def _label(text: str, graph):  # type: ignore[no-untyped-def]
+def _label(text: str, graph: Graph) -> Hashable:
     """The label that a word of the command line means: itself, or the integer it spells."""
     known = set(graph.labels)
     if text not in known and text.lstrip("-").isdecimal() and int(text) in known:

@@ -13,8 +13,10 @@ from hypgeo.cli.source import AsJson, Format, graph_of
 
 
 def evaluate(
-    file: Annotated[Path, typer.Argument(help="An embedding made by hypgeo embed.")],
-    edges: Annotated[str | None, typer.Argument(help="The graph, as for embed; without it, the one embedded.")] = None,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An embedding made by hypgeo embed.")],
+    edges: Annotated[
+        str | None, typer.Argument(metavar="EDGES", help="The graph, as for embed; without it, the one embedded.")
+    ] = None,
     format: Format = "auto",
     delta: Annotated[bool, typer.Option("--delta", help="Also the graph's delta-hyperbolicity.")] = False,
     as_json: AsJson = False,

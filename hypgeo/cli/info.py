@@ -13,7 +13,7 @@ from hypgeo.cli.source import AsJson
 
 def info(
     file: Annotated[
-        Path | None, typer.Argument(help="An embedding; without it, the installation is described.")
+        Path | None, typer.Argument(metavar="FILE", help="An embedding; without it, the installation is described.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -40,6 +40,5 @@ def info(
         "root": None if embedding.root is None else embedding.labels[embedding.root],
         "bytes per node": embedding.bytes_per_node,
         "file bytes": file.stat().st_size,
-        "provenance": embedding.provenance,
     }
-    report(rows, as_json)
+    report(rows | ({"provenance": embedding.provenance} if as_json else embedding.provenance), as_json)

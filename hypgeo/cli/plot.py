@@ -13,7 +13,7 @@ _PICTURES = (".png", ".pdf", ".svg", ".jpg")
 
 
 def plot(
-    file: Annotated[Path, typer.Argument(help="An embedding made by hypgeo embed.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An embedding made by hypgeo embed.")],
     output: Annotated[
         Path, typer.Option("-o", "--output", help="A .png, .pdf, .svg or .jpg picture, or an .html page.")
     ],

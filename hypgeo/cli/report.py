@@ -7,6 +7,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+_MANY = 8  # items of a list that a table shows
+
 
 def say(message: object) -> None:
     """One line on the error output."""
@@ -40,5 +42,9 @@ def _shown(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {_shown(item)}" for key, item in value.items()) or "-"
     if isinstance(value, list | tuple):
-        return ", ".join(map(_shown, value)) or "-"
+        more = f" and {len(value) - _MANY:,} more" if len(value) > _MANY else ""
+        return (
+            ", ".join(" - ".join(map(str, x)) if isinstance(x, list) else _shown(x) for x in value[:_MANY]) + more
+            or "-"
+        )
     return str(value)

@@ -1,0 +1,5 @@
+"""python -m hypgeo.cli"""
+
+from hypgeo.cli import main
+
+main()
