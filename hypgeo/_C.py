@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 _PATH = Path(__file__).parent / ("libhypgeo.dylib" if sys.platform == "darwin" else "libhypgeo.so")
-_HINT = "install a C++ compiler (Debian: apt install g++) and reinstall hypgeo-torch, or from a checkout run `make native`"
+_HINT = "install a C++ compiler (Debian: apt install g++) and reinstall hypgeo-torch; in a checkout, run `make native`"
 
 
 def _load() -> str | None:
@@ -25,7 +25,8 @@ def _load() -> str | None:
     try:
         torch.ops.load_library(_PATH)
     except (OSError, RuntimeError) as error:  # a foreign platform, a torch that is too old, a damaged file
-        reason = f"the native core at {_PATH} does not load with torch {torch.__version__} ({str(error).splitlines()[0]})"
+        why = str(error).splitlines()[0]
+        reason = f"the native core at {_PATH} does not load with torch {torch.__version__} ({why})"
         warnings.warn(f"{reason}; hypgeo goes on without it, more slowly", RuntimeWarning, stacklevel=2)
         return reason
     return None

@@ -55,7 +55,8 @@ DEFINES = ["-DTORCH_TARGET_VERSION=0x020a000000000000", "-DTORCH_STABLE_ONLY"]
 # No fast-math, no contraction: error-free transformations live here.  No -march=native: the library travels.
 CXX_FLAGS = ["-O3", "-std=c++20", "-fPIC", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden", "-pthread"]
 ARCHITECTURES = (80, 90)
-NVCC_FLAGS = ["-O3", "-std=c++20", "--fmad=false", "-Xcompiler=-fPIC,-ffp-contract=off,-fvisibility=hidden", "-DUSE_CUDA"]
+NVCC_HOST_FLAGS = "-fPIC,-ffp-contract=off,-fvisibility=hidden"
+NVCC_FLAGS = ["-O3", "-std=c++20", "--fmad=false", f"-Xcompiler={NVCC_HOST_FLAGS}", "-DUSE_CUDA"]
 
 
 class CannotBuild(RuntimeError):
@@ -92,7 +93,8 @@ def find_compiler() -> list[str]:
     for command in [asked] if asked else [["c++"], ["g++"], ["clang++"]]:
         if shutil.which(command[0]):
             return command
-    raise CannotBuild(f"no C++ compiler was found ({asked[0] if asked else 'c++, g++, clang++'}); install g++ or set CXX")
+    looked_for = asked[0] if asked else "c++, g++, clang++"
+    raise CannotBuild(f"no C++ compiler was found ({looked_for}); install g++ or set CXX")
 
 
 def find_nvcc() -> str | None:
@@ -153,7 +155,8 @@ def compile_library() -> Path:
     OBJECTS.mkdir(parents=True, exist_ok=True)
     include = ["-I", str(CSRC), "-isystem", str(torch / "include")]
     version = hashlib.sha256(run([*compiler, "--version"]).encode()).hexdigest()[:12]  # a new compiler recompiles
-    cxx = [*compiler, *CXX_FLAGS, *shlex.split(os.environ.get("CXXFLAGS", "")), *DEFINES, f"-DHYPGEO_COMPILER={version}"]
+    flags = [*CXX_FLAGS, *shlex.split(os.environ.get("CXXFLAGS", "")), *DEFINES, f"-DHYPGEO_COMPILER={version}"]
+    cxx = [*compiler, *flags]
     jobs = [([*cxx, *include], source) for source in sorted(CSRC.glob("**/*.cpp"))]
     link = ["-L", str(torch / "lib"), "-ltorch_cpu", "-pthread"]
     if sys.platform == "darwin":
@@ -217,7 +220,7 @@ get_requires_for_build_editable = get_requires_for_build_wheel
 
 
 class build_native(Command):
-    """The setuptools step: compile, then put the library where the package is being assembled (or beside its sources)."""
+    """The setuptools step: compile, then put the library where the package is assembled (or beside its sources)."""
 
     description = "compile the native core (hypgeo/csrc)"
     user_options = []  # noqa: RUF012  (setuptools reads this name)

@@ -12,8 +12,8 @@ def dist(x: Tensor, y: Tensor, c: Tensor) -> Tensor:
 
     x, y: (*#batch, d), broadcast against each other; c: one number > 0, minus the curvature.  Returns (*batch,).
     Compiled: within 4 ulp of the exact distance of the floats given, its gradients within 8 ulp (normwise), float32 and
-    float64 alike, between neighbouring floats and up to the rim; dist(x, x) = 0 exactly, with gradient 0.  A point on the
-    rim is infinitely far, one outside has distance NaN.
+    float64 alike, between neighbouring floats and up to the rim; dist(x, x) = 0 exactly, with gradient 0.
+    A point on the rim is infinitely far, one outside has distance NaN.
     Source: A. F. Beardon, The Geometry of Discrete Groups, Springer 1983, §7.2.
     """
     root = torch.sqrt(c)
