@@ -1,3 +1,5 @@
+from hypgeo.data import Graph as Graph
+from hypgeo.embedding import Embedding as Embedding
 from hypgeo.manifolds import Euclidean as Euclidean
 from hypgeo.manifolds import HalfSpace as HalfSpace
 from hypgeo.manifolds import Lorentz as Lorentz
