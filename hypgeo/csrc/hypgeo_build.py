@@ -139,7 +139,9 @@ def compile_one(command: list[str], source: Path, tag: str = "") -> Path:
     name = "_".join(source.relative_to(CSRC).parts) + tag
     target = OBJECTS / (name + ".o")
     depfile = target.with_suffix(".d")
-    full = [*command, "-MMD", "-MF", str(depfile), "-c", str(source), "-o", str(target)]
+    # Relative paths: the objects of a moved or copied checkout stay current, and __FILE__ names no machine.
+    files = [str(path.relative_to(ROOT)) for path in (depfile, source, target)]
+    full = [*command, "-MMD", "-MF", files[0], "-c", files[1], "-o", files[2]]
     if not is_current(target, full, [source, *depends_on(depfile)]):
         target.unlink(missing_ok=True)
         run(full)
@@ -153,7 +155,7 @@ def compile_library() -> Path:
     torch, torch_has_cuda = find_torch()
     nvcc = wants_cuda(torch_has_cuda)
     OBJECTS.mkdir(parents=True, exist_ok=True)
-    include = ["-I", str(CSRC), "-isystem", str(torch / "include")]
+    include = ["-I", str(CSRC.relative_to(ROOT)), "-isystem", str(torch / "include")]
     version = hashlib.sha256(run([*compiler, "--version"]).encode()).hexdigest()[:12]  # a new compiler recompiles
     flags = [*CXX_FLAGS, *shlex.split(os.environ.get("CXXFLAGS", "")), *DEFINES, f"-DHYPGEO_COMPILER={version}"]
     cxx = [*compiler, *flags]
@@ -175,7 +177,8 @@ def compile_library() -> Path:
     with ThreadPoolExecutor(max(workers, 1)) as pool:
         objects = list(pool.map(lambda job: compile_one(*job), jobs))
     library = OBJECTS / LIBRARY
-    command = [*compiler, *map(str, objects), *link, "-o", str(library)]
+    parts = [str(path.relative_to(ROOT)) for path in objects]
+    command = [*compiler, *parts, *link, "-o", str(library.relative_to(ROOT))]
     if not is_current(library, command, objects):
         run(command)
         library.with_suffix(".cmd").write_text(shlex.join(command))

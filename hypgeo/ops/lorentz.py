@@ -15,8 +15,8 @@ def dist(x: Tensor, y: Tensor, c: Tensor) -> Tensor:
     Compiled: within 4 ulp of the exact distance at any radius; dist(x, x) = 0 exactly, with gradient 0.
     The gradient is an ambient one: in the spatial coordinates that of the function above, and in the time coordinate
     what rounding took from those, so that its projection to the tangent space (``egrad2rgrad``) is within 8 ulp
-    (normwise). For near points that holds to radius 7 in float32 and 15 in float64, and beyond unless they lie at right angles to
-    the ray from the origin, where no rounded gradient says it; for far points it holds to radius 350.
+    (normwise).  For near points that holds to radius 7 in float32 and 15 in float64, and beyond unless they lie at
+    right angles to the ray from the origin, where no rounded gradient says it; for far points to radius 350.
     Source: J. G. Ratcliffe, Foundations of Hyperbolic Manifolds, 3rd ed., Springer 2019, §3.2.
     """
     u, v = x[..., 1:], y[..., 1:]
