@@ -77,9 +77,9 @@ class Embedding:
         if self.weights is not None and (self.edges is None or self.weights.shape != (len(self.edges),)):
             raise ValueError("weights must be one length for each edge.")
         if self.parent is not None and (
-            self.parent.shape != (n,) or not -1 <= int(self.parent.min()) <= int(self.parent.max()) < n
+            self.parent.shape != (n,) or int(self.parent.min()) != -1 or int(self.parent.max()) >= n
         ):
-            raise ValueError(f"parent must hold {n} indices of nodes, or -1 at the root.")
+            raise ValueError(f"parent must hold {n} indices of nodes, and -1 at the root.")
 
     # ---- what it is --------------------------------------------------------------------------------------------------
 

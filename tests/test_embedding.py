@@ -89,6 +89,7 @@ def test_misspelt_label():
         ({"edges": np.array([0, 1])}, "indices of 2 nodes"),
         ({"weights": np.ones(1)}, "one length for each edge"),
         ({"parent": torch.tensor([-1, 5])}, "parent must hold 2 indices"),
+        ({"parent": torch.tensor([1, 0])}, "-1 at the root"),
     ],
 )
 def test_constructor_checks(changed, message):

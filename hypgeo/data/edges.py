@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from hypgeo.data.graph import Graph
+from hypgeo.data.graph import Graph, of_columns
 
 _EXTENSIONS = {
     ".tsv": "tsv",
@@ -198,12 +198,11 @@ def _of_rows(rows: list[list[str]], lines: Sequence[int]) -> Graph:
     for column in (us, vs):
         if "" in column:
             raise ValueError(f"line {lines[column.index('')]} has an empty label.")
-    names = set(us).union(vs)
-    ends: list[list[Any]] = [us, vs]
-    if all(map(_INTEGER.fullmatch, names)):
-        ends = [[int(x) for x in us], [int(x) for x in vs]]
+    ends: tuple[Sequence[Hashable], Sequence[Hashable]] = us, vs
+    if all(map(_INTEGER.fullmatch, set(us).union(vs))):
+        ends = [int(x) for x in us], [int(x) for x in vs]
     if width == 2:
-        return Graph.of(zip(*ends, strict=True))
+        return of_columns(*ends)
     weights = []
     for row, line in zip(rows, lines, strict=True):
         try:
@@ -213,7 +212,7 @@ def _of_rows(rows: list[list[str]], lines: Sequence[int]) -> Graph:
         if not 0 <= weight < math.inf:
             raise ValueError(f"line {line} has the length {weight:g}; lengths must be finite and not negative.")
         weights.append(weight)
-    return Graph.of(zip(*ends, weights, strict=True))
+    return of_columns(*ends, np.array(weights))
 
 
 # ---- Newick --------------------------------------------------------------------------------------------------------

@@ -246,19 +246,27 @@ def _of_pairs(pairs: Iterable[Any]) -> Graph:
             raise ValueError("some edges have a length and some have none; give all or none.")
         raise ValueError(f"item {i} of the edge list is {bad!r}, not a pair (u, v) or a triple (u, v, length).")
     columns = list(zip(*rows, strict=True))
-    weights = _lengths(columns[2], rows) if len(columns) == 3 else None
-    ends = list(chain.from_iterable(zip(columns[0], columns[1], strict=True)))
+    return of_columns(columns[0], columns[1], _lengths(columns[2], rows) if len(columns) == 3 else None)
+
+
+def of_columns(us: Sequence[Hashable], vs: Sequence[Hashable], weights: Floats | None = None) -> Graph:
+    """A Graph from the labels at either end of its edges; integer labels in increasing order, others as they appear."""
     labels: list[Hashable]
-    if all(issubclass(kind, int | np.integer) and kind is not bool for kind in set(map(type, ends))) and (
-        -(2**63) <= min(ends) and max(ends) < 2**63
-    ):
-        values, ids = np.unique(np.array(ends, dtype=np.int64), return_inverse=True)
-        labels = values.tolist()
+    kinds = set(map(type, us)).union(map(type, vs))
+    ends = (
+        np.array([us, vs]).T if all(issubclass(kind, int | np.integer) and kind is not bool for kind in kinds) else None
+    )
+    if ends is not None and ends.dtype == np.int64:  # integers past 64 bits stay objects, or become floats
+        values, ids = np.unique(ends, return_inverse=True)
+        labels, ids = values.tolist(), ids.reshape(-1, 2)
     else:
         seen: dict[Hashable, int] = {}
-        ids = np.fromiter((seen.setdefault(x, len(seen)) for x in ends), dtype=np.int64, count=len(ends))
+        pairs = chain.from_iterable(zip(us, vs, strict=True))
+        ids = np.fromiter((seen.setdefault(x, len(seen)) for x in pairs), dtype=np.int64, count=2 * len(us)).reshape(
+            -1, 2
+        )
         labels = list(seen)
-    return Graph.from_indices(labels, ids[0::2], ids[1::2], weights)
+    return Graph.from_indices(labels, ids[:, 0], ids[:, 1], weights)
 
 
 def _is_row(row: object) -> bool:
