@@ -282,8 +282,8 @@ def _write_labels(
 ) -> None:
     """Greedy: the most important first, each at the first of eight places that is free, else not at all."""
     from matplotlib import patheffects
+    from matplotlib.backends.backend_agg import RendererAgg
     from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import text_to_path
 
     if isinstance(labels, str) and labels != "auto":
         raise ValueError(f"labels is {labels!r}: give 'auto', True, False, or a list of labels.")
@@ -297,14 +297,17 @@ def _write_labels(
             *np.flatnonzero(it.true.parent == middle),
             middle if focus is None else max(it.true.parent[middle], 0),
         ]
-        importance[around] = np.maximum(importance[around], 0.03 * weight[around])
+        importance[around] = np.maximum(importance[around], 0.1 * weight[around])
     if isinstance(labels, (str, bool)):
         wanted = np.argsort(-importance, kind="stable")[:1500]
         floor = 0.0 if labels is True else 0.012
         wanted = [i for i in wanted if importance[i] > floor]
     else:
         wanted = [int(embedding.index(label)) for label in labels]
+    # Bare numbers beside real names are an inner node's lack of one.
+    nameless = labels == "auto" and not all(name.isdigit() for name in it.names)
     point = 72 / ax.figure.dpi
+    ruler = RendererAgg(8, 8, ax.figure.dpi)  # hinting makes small text wider than its outline
     screen = ax.transData.transform(xy) * point  # in points
     frame = ax.get_window_extent()
     left, right, bottom, top = frame.x0 * point, frame.x1 * point, frame.y0 * point, frame.y1 * point
@@ -316,18 +319,21 @@ def _write_labels(
     halo = [patheffects.withStroke(linewidth=2.2, foreground="#fbfbfa", alpha=0.9)]
     for i in wanted:
         name = it.names[i]
-        if not name or (labels == "auto" and name.isdigit() and len(xy) > 60):
+        if not name or (nameless and name.isdigit()):
             continue
         name = name if len(name) <= 32 else name[:31] + "…"
         points = float(np.clip(4.5 + 7.5 * importance[i] ** 0.6, 5.0, 7.0 if it.size[i] == 1 else 12.0))
         font = FontProperties(size=points, weight="bold" if importance[i] > 0.45 else "normal")
-        width, height, descent = text_to_path.get_text_width_height_descent(name, font, ismath=False)
-        width, height = width + 2.0, max(height, points) + 1.0
+        width, height, descent = (v * point for v in ruler.get_text_width_height_descent(name, font, ismath=False))
+        # matplotlib gives every line room for an l and a p.
+        _, tall, deep = (v * point for v in ruler.get_text_width_height_descent("lp", font, ismath=False))
+        width, height, descent = width + 2.0, max(height, tall) + 1.0, max(descent, deep)
         gap = dots[i] / 2 + 1.0
         x, y = screen[i]
         places = _EIGHT
-        if it.size[i] == 1 and not it.true.hidden:  # a leaf's name lies beyond the leaf, off the fan of its siblings
-            out = screen[i] - screen[max(it.true.parent[i], 0)]
+        if not it.true.hidden and (it.size[i] == 1 or near[i] < 1e-3):
+            # The name of a leaf lies beyond the leaf, off the fan of its siblings; that of a node on the rim likewise.
+            out = screen[i] - (screen[max(it.true.parent[i], 0)] if it.size[i] == 1 else screen.mean(axis=0))
             ahead = {d: (d[0] * out[0] + d[1] * out[1]) / (math.hypot(*d) * math.hypot(*out) + 1e-9) for d in _EIGHT}
             places = sorted((d for d in _EIGHT if ahead[d] > -0.2), key=lambda d: -ahead[d])
         for dx, dy in places:
