@@ -63,6 +63,10 @@ class CannotBuild(RuntimeError):
     """Why the native core is not compiled, in a sentence."""
 
 
+class CompileError(CannotBuild):
+    """The compiler ran and refused; its own words follow."""
+
+
 def find_torch() -> tuple[Path, bool]:
     """The folder of an installed torch with headers new enough, and whether it was built with CUDA.
 
@@ -116,7 +120,7 @@ def wants_cuda(torch_has_cuda: bool) -> str | None:
 def run(command: list[str]) -> str:
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, check=False)
     if done.returncode:
-        raise CannotBuild(f"this failed: {shlex.join(command)}\n{done.stdout}")
+        raise CompileError(f"this failed: {shlex.join(command)}\n{done.stdout}")
     return done.stdout
 
 
@@ -290,5 +294,7 @@ if __name__ == "__main__":
         else:
             install(compile_library(), CSRC.parent / LIBRARY)
             print(CSRC.parent / LIBRARY)
+    except CompileError as error:
+        sys.exit(f"not compiled: {error}")
     except CannotBuild as reason:
-        sys.exit(f"not compiled: {reason}")
+        print(f"hypgeo goes without its native core (it works, more slowly): {reason}")
