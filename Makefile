@@ -41,11 +41,11 @@ $(VENV)/.installed: pyproject.toml setup.py
 	$(PY) -m pip install -q "setuptools>=77" wheel
 	$(PY) -m pip install -q "$(TORCH)" || $(PY) -m pip install -q "torch>=2.10"
 	$(PY) -m pip install -q --no-build-isolation -e .
-	@touch $@ $(VENV)/.native
+	@touch $@
 
 $(VENV)/.tested: $(VENV)/.installed
 	$(PY) -m pip install -q --no-build-isolation -e ".[test]"
-	@touch $@ $(VENV)/.native
+	@touch $@
 
 $(VENV)/.native: $(CSRC) | $(VENV)/.installed
 	$(PY) hypgeo/csrc/hypgeo_build.py
