@@ -187,6 +187,8 @@ def node_colors(it: Scene, color: Any) -> NDArray[np.float64]:
     from matplotlib.colors import to_rgba_array
 
     n = len(it.names)
+    if isinstance(color, str) and color == "branch" and it.true.hidden:
+        color = PALETTE[0]
     if isinstance(color, str) and color == "branch":
         top, rank = branch_ranks(it.true)
         palette = to_rgba_array([*PALETTE, TRUNK])
@@ -270,7 +272,7 @@ def _draw_edges(ax: Any, it: Scene, xy: Floats, near: Floats, colors: NDArray[np
         (it.aside[:, 0], it.aside[:, 1], SET_ASIDE, (0, (4, 3))),
     ):
         if len(a):
-            alpha = 0.8 if len(a) <= 300 else 0.35
+            alpha = 0.8 if len(a) <= 300 else 0.25
             lines = list(geodesics(xy[a], xy[b]))
             ax.add_collection(
                 LineCollection(lines, colors=tint, linewidths=0.7, linestyles=dashes, alpha=alpha, zorder=2)

@@ -50,6 +50,8 @@ def _payload(embedding: Any, it: Scene, title: str) -> dict[str, Any]:
     top, rank = branch_ranks(it.true)
     hue = np.full(len(tree.parent), len(PALETTE), dtype=np.uint8)
     hue[: len(top)] = [rank[b] % len(PALETTE) if b >= 0 else len(PALETTE) for b in top.tolist()]
+    if tree.hidden:
+        hue[:] = 0
     largest = sorted(rank, key=lambda i: -int(it.size[i]))[:24]
     payload: dict[str, Any] = {
         "title": title,

@@ -112,7 +112,8 @@ class PolarTree:
         start, child = self.children()
         size = subtree_sizes(self)
         turn, length, wedge = np.zeros_like(self.turn), np.zeros_like(self.length), np.zeros_like(self.length)
-        wedge[self.root] = math.pi
+        root = self.root
+        wedge[root] = math.pi
         for node in self.downwards():
             kids = child[start[node] : start[node + 1]]
             if not len(kids):
@@ -120,7 +121,7 @@ class PolarTree:
             weight = size[kids] ** 0.65
             half = weight * (wedge[node] / weight.sum())
             turn[kids] = math.pi - wedge[node] + 2 * np.cumsum(half) - half
-            if node == self.root:  # a full circle may start anywhere: where the first child truly is
+            if node == root:  # a full circle may start anywhere: where the first child truly is
                 turn[kids] += self.turn[kids[0]] - turn[kids[0]]
             tangent = np.tan(np.minimum(half, 2.6) / 2)
             opened = np.log(np.tan((0.3 + 0.1 * np.log(size[kids])) / 2) / tangent)
