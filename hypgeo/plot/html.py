@@ -55,7 +55,8 @@ def _payload(embedding: Any, it: Scene, title: str) -> dict[str, Any]:
     largest = sorted(rank, key=lambda i: -int(it.size[i]))[:24]
     payload: dict[str, Any] = {
         "title": title,
-        "caption": caption(embedding, it),
+        "caption": caption(embedding, it).removesuffix(it.lengths),
+        "lengths": it.lengths,
         "short": it.short,
         "labels": labels,
         "palette": [*PALETTE, TRUNK],
