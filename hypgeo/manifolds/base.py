@@ -45,6 +45,7 @@ class Manifold(GeooptManifold):
     ndim = 1
     reversible = True
     _flat = False  # Euclidean: K = 0
+    _kernel: Any = None  # the compiled distance (x, y, c) of ops, where there is one
     _extra = 0  # coordinates beyond the dimension: the hyperboloid's time
     K0: Tensor
     log_scale: nn.Parameter | None
@@ -169,8 +170,7 @@ class Manifold(GeooptManifold):
         return special.dot(self._frame(x, u, c), self._frame(x, v, c))
 
     def _dist(self, x: Tensor, y: Tensor, c: Tensor) -> Tensor:
-        a = self._seen(x, y, c)
-        return special.norm(a) * special.arsinhc(c * special.dot(a, a))
+        return special.asinh(c.sqrt() * special.norm(self._seen(x, y, c))) / c.sqrt()
 
     def _dist2(self, x: Tensor, y: Tensor, c: Tensor) -> Tensor:
         a = self._seen(x, y, c)
@@ -194,6 +194,9 @@ class Manifold(GeooptManifold):
     # ------------------------------------------------------------------------------------------ distances
     def dist(self, x: Tensor, y: Tensor, *, keepdim: bool = False) -> Tensor:
         """Geodesic distance ``(..., d), (..., d) -> (...)``; 0 with gradient 0 where the points are equal."""
+        if self._kernel is not None and self.K0.numel() == 1:
+            d = self._kernel(x, y, self.c)
+            return d.unsqueeze(-1) if keepdim else d
         dtype, c, (x, y) = self._enter(x, y)
         return self._leave(self._dist(x, y, c), dtype, keepdim)
 
@@ -312,7 +315,7 @@ class Manifold(GeooptManifold):
         """The origin, repeated to ``size`` (last axis: coordinates).  ``seed`` is geoopt's and has no effect."""
         like = torch.empty(*size, dtype=dtype, device=device)
         out, c, (work,) = self._enter(like)
-        return self._origin(work, c).expand(work.shape).to(out, copy=True)
+        return self._origin(work, c).detach().expand(work.shape).to(out, copy=True)
 
     def random_normal(
         self,
@@ -325,7 +328,8 @@ class Manifold(GeooptManifold):
     ) -> Tensor:
         """Wrapped normal: ``expmap(mean, v)``, v isotropic normal of Riemannian standard deviation ``std`` per axis.
 
-        ``mean`` defaults to the origin (Nagano et al., "A Wrapped Normal Distribution on Hyperbolic Space", 2019).
+        ``mean`` defaults to the origin; differentiable in mean, std and curvature by reparametrisation (Nagano et al.,
+        "A Wrapped Normal Distribution on Hyperbolic Space", 2019).
         """
         like = torch.empty(*size, dtype=dtype if mean is None else dtype or mean.dtype, device=device)
         out, c, (work,) = self._enter(like)
@@ -343,8 +347,9 @@ class Manifold(GeooptManifold):
         generator: torch.Generator | None = None,
         **kwargs: Any,
     ) -> Tensor:
-        """Random points: :meth:`random_normal`."""
-        return self.random_normal(*size, dtype=dtype, device=device, generator=generator, **kwargs)
+        """Random points: :meth:`random_normal`, without gradients."""
+        with torch.no_grad():
+            return self.random_normal(*size, dtype=dtype, device=device, generator=generator, **kwargs)
 
     # ------------------------------------------------------------------------------------------ planes, horospheres
     def hyperplane_dist(self, x: Tensor, p: Tensor, a: Tensor, *, keepdim: bool = False) -> Tensor:

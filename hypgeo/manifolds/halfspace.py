@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hypgeo.manifolds.base import Manifold
-from hypgeo.ops.special import arsinhc, dot, norm, sinhc
+from hypgeo.ops.special import arsinhc, asinh, dot, norm, sinhc
 
 __all__ = ["HalfSpace"]
 
@@ -46,13 +46,9 @@ class HalfSpace(Manifold):
         one = torch.zeros(like.shape[-1], dtype=like.dtype, device=like.device)
         return torch.cat((one[:-1], one[-1:] + 1))
 
-    def _half(self, x: Tensor, y: Tensor) -> Tensor:
-        """|x - y| / (2 sqrt(a b)) = sinh of half the normalised distance."""
-        return norm(y - x) / (2 * x[..., -1:].sqrt() * y[..., -1:].sqrt())
-
     def _dist(self, x: Tensor, y: Tensor, c: Tensor) -> Tensor:
-        t = self._half(x, y)
-        return 2 / c.sqrt() * t * arsinhc(t.square())
+        # the norm's derivative at 0 is 0, and so is that of the distance
+        return 2 / c.sqrt() * asinh(norm(y - x) / (2 * x[..., -1:].sqrt() * y[..., -1:].sqrt()))
 
     def _dist2(self, x: Tensor, y: Tensor, c: Tensor) -> Tensor:
         w = y - x

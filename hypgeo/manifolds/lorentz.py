@@ -8,13 +8,15 @@ terms (k and w are taken without rounding errors of the size of y; see ``ops.spe
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from hypgeo.manifolds.base import Manifold
-from hypgeo.ops.special import along, arsinhc, dot, norm, sinhc, two_diff
+from hypgeo.ops import lorentz
+from hypgeo.ops.special import along, arsinhc, corrected, dot, fold, norm, sinhc, two_diff, two_prod
 
 __all__ = ["Lorentz"]
 
@@ -37,15 +39,44 @@ def _lag(x: Tensor, y: Tensor, k: Tensor, w: Tensor, c: Tensor) -> Tensor:
     return torch.where(ahead, (k * (2 + k) - c * dot(w, w)) / total, m * x0 - y0)
 
 
+def _pairing(x: Tensor, u: Tensor, c: Tensor) -> Tensor:
+    """x_0 u_0 + <x, u> for the covector u in ambient coordinates, in two-component arithmetic: on a point at distance r
+    the terms cancel to e^(-2r) of their size."""
+    time, (xd, ud, cd) = _time(x, c), (t.detach() for t in (x, u, c))
+    # the time to twice the precision: one Newton step from its float t, (1/c + |x|^2 - t^2) / (2 t)
+    t = time.detach()
+    one = 1 / cd.expand_as(t)
+    hi, lo = fold(*two_prod(torch.cat((xd, t), -1), torch.cat((xd, -t), -1)))
+    p, e = two_prod(one, cd.expand_as(one))
+    rest = ((hi + one) + (lo + ((1 - p) - e) * one)) / (2 * t)
+    both = torch.broadcast_shapes(x.shape, u[..., 1:].shape)
+    xd = torch.cat((t.expand(*both[:-1], 1), xd.expand(both)), -1)
+    hi, lo = fold(*two_prod(xd, ud.expand_as(xd)))
+    return corrected(time * u[..., :1] + dot(x, u[..., 1:]), hi + (lo + rest * ud[..., :1]))
+
+
+def _capped(x: Tensor, t: Tensor, c: Tensor, dtype: torch.dtype = torch.float64) -> Tensor:
+    """x e^t, shortened to the largest radius that leaves room for tangent vectors and squares in the dtype."""
+    top = math.log(torch.finfo(dtype).max) * (0.45 if dtype == torch.float64 else 0.75)
+    size = norm(x.detach())
+    size = torch.where(size > 0, size, 1.0)
+    excess = (t + (size * c.detach().sqrt()).log() - top).clamp_min(0).detach()
+    return x * torch.exp((t - excess) / 2) * torch.exp((t - excess) / 2)
+
+
 class Lorentz(Manifold):
     """Hyperboloid of curvature K = -c < 0 in R^(d+1): time is coordinate 0, ``x_0 = sqrt(1/c + |x|^2)``.
 
     The spatial floats define the point; time is derived, so a time entry that was rounded, or is wrong, changes no
-    result (``check_point_on_manifold`` tells).  Normalised distances from the origin reach about 88 in float32 and
-    350 in float64; a point beyond has coordinates inf.  ``projx`` and ``proju`` keep the spatial part and set the time.
+    result (``check_point_on_manifold`` tells).  Points reach a normalised distance of about 66 from the origin in
+    float32 and 320 in float64; where an exact result lies farther, maps that return points give the point of that
+    direction at this distance.  A tangent vector far out holds its Riemannian norm only to e^r roundings, since its
+    coordinates grow with those of the point: optimise in float64 beyond radius 15.  ``projx`` and ``proju`` keep the
+    spatial part and set the time.
     """
 
     name = "Lorentz"
+    _kernel = staticmethod(lorentz.dist)
     _extra = 1
 
     @classmethod
@@ -71,6 +102,15 @@ class Lorentz(Manifold):
         """Time of the tangent vector v at x (both spatial) put before it."""
         v = v.expand(torch.broadcast_shapes(x.shape, v.shape))
         return torch.cat((dot(x / _time(x, c), v), v), -1)
+
+    def _land(self, x: Tensor, dtype: torch.dtype) -> Tensor:
+        # the time of the rounded spatial floats, so that every op sees the point it was given
+        if x.dtype == dtype:
+            return x
+        c = self.c.to(x)
+        c = c if c.dim() == 0 else c.unsqueeze(-1)
+        y = _capped(x[..., 1:], torch.zeros_like(x[..., :1]), c, dtype).to(dtype)
+        return torch.cat((_time(y.to(x.dtype), c).to(dtype), y), -1)
 
     def _origin(self, like: Tensor, c: Tensor) -> Tensor:
         return self._lift(torch.zeros_like(like[..., :1, 1:] if like.dim() > 1 else like[..., 1:]), c)
@@ -98,7 +138,13 @@ class Lorentz(Manifold):
         a = self._frame(x, u, c)
         q = c * dot(a, a)
         x, u = x[..., 1:], u[..., 1:]
-        return self._lift(x + (q / 2 * sinhc(q / 4).square() * x + sinhc(q) * u), c)
+        # past cosh's range the e^T is kept apart until the cap on the radius is applied
+        far = q > 300.0**2
+        p = torch.where(far, 0.0, q)
+        near = x + (p / 2 * sinhc(p / 4).square() * x + sinhc(p) * u)
+        t = torch.where(far, q, 1.0).sqrt()
+        beyond = _capped(x / 2 + u / (2 * t), t, c)
+        return self._lift(torch.where(far, beyond, _capped(near, 0 * t, c)), c)
 
     def _logmap(self, x: Tensor, y: Tensor, c: Tensor) -> Tensor:
         x, y = x[..., 1:], y[..., 1:]
@@ -125,10 +171,9 @@ class Lorentz(Manifold):
         return self._lift_tangent(y, v + c * yv / (1 + (1 + q).sqrt()) * (x + y), c)
 
     def _egrad2rgrad(self, x: Tensor, u: Tensor, c: Tensor) -> Tensor:
-        # the total derivative in the spatial coordinates, raised by the inverse metric I + c x x^T
+        # the differential of u is that of the function of the point, whatever the extension off the manifold
         x = x[..., 1:]
-        d = u[..., 1:] + u[..., :1] * (x / _time(x, c))
-        return self._lift_tangent(x, d + c * dot(x, d) * x, c)
+        return self._lift_tangent(x, u[..., 1:] + c * _pairing(x, u, c) * x, c)
 
     def _busemann(self, x: Tensor, direction: Tensor, c: Tensor) -> Tensor:
         y = x[..., 1:] * c.sqrt()
@@ -156,7 +201,7 @@ class Lorentz(Manifold):
     def projx(self, x: Tensor) -> Tensor:
         """The point with the spatial coordinates of x: its time set to sqrt(1/c + |x|^2)."""
         dtype, c, (x,) = self._enter(x)
-        return self._lift(x[..., 1:], c).to(dtype)
+        return self._land(self._lift(x[..., 1:], c), dtype)
 
     def proju(self, x: Tensor, u: Tensor) -> Tensor:
         """The tangent vector at x with the spatial part of u: its time set to <x, u> / x_0.
@@ -170,19 +215,19 @@ class Lorentz(Manifold):
     def mobius_add(self, x: Tensor, y: Tensor) -> Tensor:
         """exp_x of log_0(y) carried from the origin to x: Möbius addition of the ball, seen on the hyperboloid."""
         dtype, c, (x, y) = self._enter(x, y)
-        return self._lift(self._seen(-x, y, c), c).to(dtype)
+        return self._land(self._lift(self._seen(-x, y, c), c), dtype)
 
     def mobius_scalar_mul(self, r: Tensor | float, x: Tensor) -> Tensor:
         """r times x along the geodesic through the origin; r is a number, or one a row ``(..., 1)``."""
         dtype, c, (x,) = self._enter(x)
         v = torch.as_tensor(r, dtype=x.dtype, device=x.device) * self._log0(x, c)
-        return self._lift(self._exp0(v, c), c).to(dtype)
+        return self._land(self._lift(self._exp0(v, c), c), dtype)
 
     def mobius_matvec(self, m: Tensor, x: Tensor) -> Tensor:
         """exp_0(m log_0(x)) for a matrix m ``(..., k, d)`` on the d spatial coordinates of points ``(..., d + 1)``."""
         dtype, c, (m, x) = self._enter(m, x)
         v = (m @ self._log0(x, c).unsqueeze(-1)).squeeze(-1) if m.dim() > 2 else self._log0(x, c) @ m.mT
-        return self._lift(self._exp0(v, c), c).to(dtype)
+        return self._land(self._lift(self._exp0(v, c), c), dtype)
 
     def gyration(self, a: Tensor, b: Tensor, v: Tensor) -> Tensor:
         """gyr[a, b] of a tangent vector v at the origin: -(a + b) + (a + (b + .)), a rotation (Thomas precession)."""

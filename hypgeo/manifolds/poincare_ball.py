@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from hypgeo.manifolds.base import Manifold
+from hypgeo.ops import poincare
 from hypgeo.ops.special import arsinhc, dot, gap, norm, tanhc
 
 __all__ = ["PoincareBall"]
@@ -62,6 +63,7 @@ class PoincareBall(Manifold):
     """
 
     name = "PoincareBall"
+    _kernel = staticmethod(poincare.dist)
 
     @classmethod
     def from_geoopt(cls, manifold: Any) -> PoincareBall:

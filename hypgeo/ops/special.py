@@ -12,7 +12,21 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["along", "arsinhc", "asinh", "dot", "gap", "norm", "sinhc", "tanhc", "two_diff", "two_prod", "two_sum"]
+__all__ = [
+    "along",
+    "arsinhc",
+    "asinh",
+    "corrected",
+    "dot",
+    "fold",
+    "gap",
+    "norm",
+    "sinhc",
+    "tanhc",
+    "two_diff",
+    "two_prod",
+    "two_sum",
+]
 
 
 def dot(a: Tensor, b: Tensor) -> Tensor:
@@ -58,7 +72,7 @@ def two_prod(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     return p, ((a1 * b1 - p) + a1 * b2 + a2 * b1) + a2 * b2
 
 
-def _fold(hi: Tensor, lo: Tensor) -> tuple[Tensor, Tensor]:
+def fold(hi: Tensor, lo: Tensor) -> tuple[Tensor, Tensor]:
     """Sum of two-component numbers over the last axis, kept, by halving."""
     while (n := hi.shape[-1]) > 1:
         half = n // 2
@@ -69,7 +83,7 @@ def _fold(hi: Tensor, lo: Tensor) -> tuple[Tensor, Tensor]:
     return hi, lo
 
 
-def _corrected(plain: Tensor, accurate: Tensor) -> Tensor:
+def corrected(plain: Tensor, accurate: Tensor) -> Tensor:
     """The accurate number with the derivative of the plain one; where the accurate one overflowed, the plain one."""
     shift = (accurate - plain).detach()
     return plain + torch.where(shift.isfinite(), shift, 0.0)
@@ -78,9 +92,9 @@ def _corrected(plain: Tensor, accurate: Tensor) -> Tensor:
 def gap(x: Tensor, c: Tensor) -> Tensor:
     """1 - c |x|^2 over the last axis, kept, with small *relative* error up to the last float inside the ball."""
     xd, cd = x.detach(), c.detach()
-    hi, lo = _fold(*two_prod(xd, xd))
+    hi, lo = fold(*two_prod(xd, xd))
     p, e = two_prod(hi, cd.expand_as(hi))
-    return _corrected(1 - c * dot(x, x), (1 - p) - (e + cd * lo))
+    return corrected(1 - c * dot(x, x), (1 - p) - (e + cd * lo))
 
 
 def along(x: Tensor, v: Tensor, rest: Tensor | float = 0.0) -> tuple[Tensor, Tensor]:
@@ -98,7 +112,7 @@ def along(x: Tensor, v: Tensor, rest: Tensor | float = 0.0) -> tuple[Tensor, Ten
     r, f = two_diff(v.detach().expand_as(plain), p)
     w = r + ((f - e) + rest)
     again = dot(w, xd) / square.detach()
-    return _corrected(k, kd + again), _corrected(plain, w - again * xd)
+    return corrected(k, kd + again), corrected(plain, w - again * xd)
 
 
 # ------------------------------------------------------------------- functions with removable singularities
