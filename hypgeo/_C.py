@@ -25,7 +25,7 @@ def _load() -> str | None:
     try:
         torch.ops.load_library(_PATH)
     except (OSError, RuntimeError) as error:  # a foreign platform, a torch that is too old, a damaged file
-        why = str(error).splitlines()[0]
+        why = str(error.__cause__ or error).splitlines()[0]
         reason = f"the native core at {_PATH} does not load with torch {torch.__version__} ({why})"
         warnings.warn(f"{reason}; hypgeo goes on without it, more slowly", RuntimeWarning, stacklevel=2)
         return reason

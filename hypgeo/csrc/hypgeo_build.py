@@ -4,7 +4,7 @@ Three callers: pip (as the build backend named in pyproject.toml), setup.py (for
 (``python hypgeo/csrc/hypgeo_build.py`` compiles in place and prints the compiler's own words when it fails;
 ``... cuda-check`` compiles the CUDA sources alone for sm_80 and sm_90 and prints registers and spills).
 
-Environment: CXX, CXXFLAGS, HYPGEO_NO_COMPILER=1 (behave as if there were none), HYPGEO_CUDA=0/1/auto, MAX_JOBS.
+Environment: CXX, CXXFLAGS, HYPGEO_NO_COMPILER=1 (behave as if there were none), HYPGEO_CUDA=0/1/auto, CUDA_HOME, MAX_JOBS.
 Nothing here needs torch to be importable: only its headers and the library to link against.
 """
 
@@ -55,6 +55,7 @@ DEFINES = ["-DTORCH_TARGET_VERSION=0x020a000000000000", "-DTORCH_STABLE_ONLY"]
 # No fast-math, no contraction: error-free transformations live here.  No -march=native: the library travels.
 CXX_FLAGS = ["-O3", "-std=c++20", "-fPIC", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden", "-pthread"]
 ARCHITECTURES = (80, 90)
+CUDA_HOME = os.environ.get("CUDA_HOME", "/usr/local/cuda")
 NVCC_HOST_FLAGS = "-fPIC,-ffp-contract=off,-fvisibility=hidden"
 NVCC_FLAGS = ["-O3", "-std=c++20", "--fmad=false", f"-Xcompiler={NVCC_HOST_FLAGS}", "-DUSE_CUDA"]
 
@@ -102,8 +103,7 @@ def find_compiler() -> list[str]:
 
 
 def find_nvcc() -> str | None:
-    home = os.environ.get("CUDA_HOME", "/usr/local/cuda")
-    return shutil.which("nvcc") or shutil.which("nvcc", path=f"{home}/bin")
+    return shutil.which("nvcc") or shutil.which("nvcc", path=f"{CUDA_HOME}/bin")
 
 
 def wants_cuda(torch_has_cuda: bool) -> str | None:
@@ -175,8 +175,9 @@ def compile_library() -> Path:
         gencode += [f"-gencode=arch=compute_{ARCHITECTURES[-1]},code=compute_{ARCHITECTURES[-1]}"]
         cuda = [nvcc, *NVCC_FLAGS, *DEFINES, *gencode, *include]
         jobs += [(cuda, source) for source in sorted(CSRC.glob("**/*.cu"))]
-        home = Path(nvcc).resolve().parents[1]
-        link += ["-L", str(home / "lib64"), "-L", str(home / "lib"), "-lcudart_static", "-ldl", "-lrt"]
+        homes = [Path(nvcc).resolve().parents[1], Path(CUDA_HOME)]  # nvcc may be a script that stands elsewhere
+        folders = [str(home / name) for home in homes for name in ("lib64", "lib") if (home / name).is_dir()]
+        link += [*(f"-L{folder}" for folder in folders), "-lcudart_static", "-ldl", "-lrt"]
     workers = int(os.environ.get("MAX_JOBS", min(os.cpu_count() or 1, 8)))
     with ThreadPoolExecutor(max(workers, 1)) as pool:
         objects = list(pool.map(lambda job: compile_one(*job), jobs))

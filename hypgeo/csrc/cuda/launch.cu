@@ -5,8 +5,10 @@
 #include <torch/csrc/inductor/aoti_torch/c/shim.h>
 #include <torch/csrc/stable/accelerator.h>
 
-// Lives in torch's CUDA library.  Weak, so that this library also loads beside a torch without CUDA.
-extern "C" __attribute__((weak)) AOTITorchError aoti_torch_get_current_cuda_stream(int32_t device_index, void** stream);
+// These live in torch's CUDA library.  Weak, so that this library also loads beside a torch without CUDA.
+#pragma weak aoti_torch_get_current_cuda_stream
+#pragma weak torch_c10_cuda_check_msg
+#pragma weak torch_c10_cuda_free_error_msg
 
 namespace hypgeo {
 namespace {

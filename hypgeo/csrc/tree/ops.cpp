@@ -6,6 +6,7 @@
 
 #include "build.h"
 #include "delta.h"
+#include "refine.h"
 #include "search.h"
 
 namespace hypgeo::tree {
@@ -136,6 +137,24 @@ double graph_delta(Tensor dist, Tensor indptr, Tensor indices) {
   return delta(data<double>(dist), dist.size(0), data<int64_t>(indptr), data<int64_t>(indices));
 }
 
+// A tree over the n graph nodes and hidden ones, refined; the new one is written to `edges` and `length`, which have room for more.
+// Returns its number of edges; score: summed average precision before and after, and moves made.
+int64_t tree_refine(Tensor edges, Tensor length, int64_t count, Tensor indptr, Tensor indices, Tensor pairs, double margin, int64_t visits,
+                    int64_t tries, double hot, double cold, int64_t longest, int64_t seed, Tensor score) {
+  Refiner r(data<int64_t>(edges), data<double>(length), count, indptr.numel() - 1, data<int64_t>(indptr), data<int64_t>(indices), margin, visits);
+  double* s = data<double>(score);
+  s[0] = r.total();
+  s[2] = double(r.anneal(data<int64_t>(pairs), pairs.size(0), tries, hot, cold, longest, uint64_t(seed)));
+  s[1] = r.total();
+  std::vector<int64_t> e;
+  std::vector<double> l;
+  r.tree(e, l);
+  if (int64_t(l.size()) > length.numel()) return -int64_t(l.size());
+  std::copy(e.begin(), e.end(), data<int64_t>(edges));
+  std::copy(l.begin(), l.end(), data<double>(length));
+  return int64_t(l.size());
+}
+
 }  // namespace
 }  // namespace hypgeo::tree
 
@@ -148,6 +167,9 @@ STABLE_TORCH_LIBRARY_FRAGMENT(hypgeo, m) {
   m.def("rank_rows(Tensor dist, Tensor indptr, Tensor indices, Tensor sources, Tensor(a!) out) -> ()");
   m.def("tree_allowance(Tensor parent, Tensor length, float excess, float scale) -> float");
   m.def("tree_sectors(Tensor parent, Tensor length, Tensor share, float allowance, float scale, Tensor(a!) direction, Tensor(b!) extra) -> bool");
+  m.def(
+      "tree_refine(Tensor(a!) edges, Tensor(b!) length, int count, Tensor indptr, Tensor indices, Tensor pairs, float margin, int visits, "
+      "int tries, float hot, float cold, int longest, int seed, Tensor(c!) score) -> int");
   m.def("tree_place(Tensor parent, Tensor direction, Tensor tau, Tensor(a!) out) -> ()");
   m.def("graph_delta(Tensor dist, Tensor indptr, Tensor indices) -> float");
 }
@@ -161,6 +183,7 @@ STABLE_TORCH_LIBRARY_IMPL(hypgeo, CPU, m) {
   m.impl("rank_rows", TORCH_BOX(&hypgeo::tree::rank_rows));
   m.impl("tree_allowance", TORCH_BOX(&hypgeo::tree::tree_allowance));
   m.impl("tree_sectors", TORCH_BOX(&hypgeo::tree::tree_sectors));
+  m.impl("tree_refine", TORCH_BOX(&hypgeo::tree::tree_refine));
   m.impl("tree_place", TORCH_BOX(&hypgeo::tree::tree_place));
   m.impl("graph_delta", TORCH_BOX(&hypgeo::tree::graph_delta));
 }
