@@ -4,7 +4,7 @@ Three callers: pip (as the build backend named in pyproject.toml), setup.py (for
 (``python hypgeo/csrc/hypgeo_build.py`` compiles in place and prints the compiler's own words when it fails;
 ``... cuda-check`` compiles the CUDA sources alone for sm_80 and sm_90 and prints registers and spills).
 
-Environment: CXX, CXXFLAGS, HYPGEO_NO_COMPILER=1 (behave as if there were none), HYPGEO_CUDA=0/1/auto, CUDA_HOME, MAX_JOBS.
+Environment: CXX, CXXFLAGS, HYPGEO_NO_COMPILER=1 (as if there were none), HYPGEO_CUDA=0/1/auto, CUDA_HOME, MAX_JOBS.
 Nothing here needs torch to be importable: only its headers and the library to link against.
 """
 
@@ -21,6 +21,7 @@ import sysconfig
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, ClassVar
 
 from setuptools import Command, build_meta
 from setuptools.build_meta import (  # the hooks of PEP 517 and 660 that need no change
@@ -231,8 +232,9 @@ class build_native(Command):
     """The setuptools step: compile, then put the library where the package is assembled (or beside its sources)."""
 
     description = "compile the native core (hypgeo/csrc)"
-    user_options = []  # noqa: RUF012  (setuptools reads this name)
+    user_options: ClassVar[list[tuple[str, str | None, str | None]]] = []
     editable_mode = False
+    build_lib: str | None = None
 
     def initialize_options(self) -> None:
         self.build_lib = None
@@ -241,7 +243,7 @@ class build_native(Command):
         self.set_undefined_options("build", ("build_lib", "build_lib"))
 
     def target(self) -> Path:
-        package = CSRC.parent if self.editable_mode else Path(self.build_lib) / "hypgeo"
+        package = CSRC.parent if self.editable_mode else Path(self.build_lib or "build/lib") / "hypgeo"
         return package / LIBRARY
 
     def run(self) -> None:
@@ -263,7 +265,7 @@ class build_native(Command):
 
 
 class build_with_native(build):
-    sub_commands = [*build.sub_commands, ("build_native", None)]  # noqa: RUF012  (setuptools reads this name)
+    sub_commands: ClassVar[list[tuple[str, Any]]] = [*build.sub_commands, ("build_native", None)]
 
 
 class platform_wheel(bdist_wheel):
