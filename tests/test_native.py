@@ -48,6 +48,9 @@ def test_the_library_stands_on_the_stable_abi_alone() -> None:
     symbols = subprocess.run(["c++filt"], input=nm, capture_output=True, text=True, check=True).stdout
     assert "torch_parallel_for" in symbols  # the audit reads the right file
     assert not re.search(r"\b(at|c10|caffe2)::|\bPy[A-Z_]", symbols), symbols
+    shim = Path(torch.__file__).parent / "include/torch/csrc/stable/c/shim.h"
+    newer = shim.read_text().partition("TORCH_FEATURE_VERSION >= TORCH_VERSION_2_11_0")[2]
+    assert not set(re.findall(r"\b(torch_\w+)\(", newer)) & set(symbols.split()), "symbols that torch 2.10 lacks"
     dynamic = subprocess.run(["readelf", "-d", LIBRARY], capture_output=True, text=True, check=True).stdout
     assert "libtorch_cpu.so" in dynamic and not re.search(r"RPATH|RUNPATH|libpython|libc10", dynamic), dynamic
 
