@@ -14,6 +14,7 @@ from torch import Tensor
 
 from hypgeo.data.graph import Graph
 from hypgeo.embed.codes import spherical_code
+from hypgeo.embed.refine import MARGIN, refine
 from hypgeo.embed.spanning import Spanning, centre, hang, spanning_tree
 from hypgeo.embedding import Embedding
 from hypgeo.manifolds import HalfSpace, HalfSpaceTree, Lorentz, PoincareBall, convert
@@ -23,6 +24,7 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 REPRESENTATIONS = ("auto", "tree", "ball", "lorentz", "halfspace")
+_TOLERANCE = MARGIN / 3  # worst distortion of a refined tree: over the few edges that decide a rank it stays below the margin
 LOSSLESS = 1e-9  # float64 is kept where rounding changes no distance by more than this part of the shortest edge
 
 
@@ -41,8 +43,9 @@ class TreeEmbedder:
     root: label of the root; default the centre of the tree, which keeps the radius small.
     representation: "tree" (exact at any radius), "ball", "lorentz" or "halfspace" (float64), or "auto": the ball while float64
         loses nothing (no distance off by more than 1e-9 of the shortest edge), else the exact tree.
-    refine: for graphs that are no trees, rounds of changing edges and their lengths to raise the mean average precision;
-        path lengths are then no longer the graph's own.
+    refine: for graphs that are no trees, rounds of annealing (hypgeo.embed.refine) that raise the mean average precision by
+        changing edges and their lengths; path lengths are then no longer the graph's own, and hidden nodes, listed in
+        provenance["hidden"], may join the tree.
     progress: show a progress bar for long work.
 
     After `fit(graph)`: `embedding_` (with `provenance`: what was asked, guaranteed, set aside), `graph_`.
@@ -88,18 +91,18 @@ class TreeEmbedder:
         self._check()
         graph = Graph.of(graph)
         spanning = spanning_tree(graph)
-        refined: dict[str, Any] = {}
+        scores: list[float] = []
         if self.refine and len(spanning.set_aside):
-            from hypgeo.embed.refine import refine
-
-            spanning, refined = refine(graph, spanning, self.refine, progress=self.progress)
-        root = centre(graph.n, spanning.edges, spanning.lengths, 0) if self.root is None else graph.index(self.root)
-        order, parent, length = hang(graph.n, spanning.edges, spanning.lengths, root)
-        rows, made = self._place(parent, length)
+            spanning, scores = refine(graph, spanning, self.refine, seed=self.random_state, progress=self.progress)
+        nodes = len(spanning.edges) + 1  # the graph's, then hidden ones
+        root = self._root(graph, spanning)
+        order, parent, length = hang(nodes, spanning.edges, spanning.lengths, root)
+        rows, made = self._place(parent, length, _TOLERANCE if scores else math.inf)
         rows, manifold = self._represent(rows, HalfSpaceTree(torch.from_numpy(parent)), made)
-        labels = [graph.labels[i] for i in order]
-        place = np.empty(graph.n, dtype=np.int64)
-        place[order] = np.arange(graph.n)
+        hidden = _names(graph, nodes - graph.n)
+        labels = [graph.labels[i] if i < graph.n else hidden[i - graph.n] for i in order]
+        place = np.empty(nodes, dtype=np.int64)
+        place[order] = np.arange(nodes)
         provenance = {
             "method": "combinatorial tree",
             "hypgeo": _version(),
@@ -111,11 +114,20 @@ class TreeEmbedder:
             **made,
             "edges_set_aside": [[_plain(graph.labels[a]), _plain(graph.labels[b])] for a, b in spanning.set_aside],
             "bridges": [[_plain(graph.labels[a]), _plain(graph.labels[b])] for a, b in spanning.bridges],
-            **({"refined": refined} if refined else {}),
+            **({"hidden": hidden, "refined_scores": scores} if scores else {}),
         }
         self.graph_ = graph
-        self.embedding_ = Embedding(labels, rows, manifold, provenance, place[graph.edges], torch.from_numpy(parent))
+        self.embedding_ = Embedding(labels, rows, manifold, provenance, place[graph.edges], torch.from_numpy(parent), graph.weights)
         return self
+
+    def _root(self, graph: Graph, spanning: Spanning) -> int:
+        if self.root is not None:
+            return graph.index(self.root)
+        root = centre(len(spanning.edges) + 1, spanning.edges, spanning.lengths, 0)
+        while root >= graph.n:  # hidden nodes have neighbours of the graph on every side
+            ends = spanning.edges[(spanning.edges == root).any(axis=1)]
+            root = int(ends.min())
+        return root
 
     def fit_transform(self, graph: Any) -> npt.NDArray[np.float64]:
         """(n, dim) float64 points of the Poincaré ball, rows in the order of the graph's nodes."""
@@ -124,8 +136,8 @@ class TreeEmbedder:
         points: npt.NDArray[np.float64] = embedding.to_numpy()
         return points[[at[label] for label in self.graph_.labels]]
 
-    def _place(self, parent: Ints, length: Floats) -> tuple[Tensor, dict[str, Any]]:
-        """Rows (n, dim) of a tree with wanted lengths, and what is known of them."""
+    def _place(self, parent: Ints, length: Floats, most: float) -> tuple[Tensor, dict[str, Any]]:
+        """Rows (n, dim) of a tree with wanted lengths, and what is known of them; a distortion above `most` is not wanted."""
         n = len(parent)
         # nodes at zero distance are one point: directions are shared out among all edges that leave it
         head = np.arange(n)
@@ -142,7 +154,7 @@ class TreeEmbedder:
             made: dict[str, Any] = {"scale": float(self.tau), "guaranteed_distortion": None}
             direction, tau = _even(up, self.dim), self.tau * w
         else:
-            direction, extra, scale = _allotted(up, w, self.dim, float(self.distortion))
+            direction, extra, scale = _allotted(up, w, self.dim, min(float(self.distortion), most))
             tau = scale * w + extra
             made = {"scale": scale, "guaranteed_distortion": float(1 + (extra[1:] / (scale * w[1:])).max())}
         if not tau.isfinite().all():
@@ -237,6 +249,14 @@ def _leaves(parent: Tensor) -> Tensor:
         count[i] = count[i] or 1
         count[p[i]] += count[i]
     return torch.tensor(count, dtype=torch.float64)
+
+
+def _names(graph: Graph, count: int) -> list[str]:
+    """Labels of hidden nodes, unlike any of the graph's."""
+    mark = "hidden "
+    while any(isinstance(label, str) and label.startswith(mark) for label in graph.labels):
+        mark = "_" + mark
+    return [f"{mark}{k}" for k in range(1, count + 1)]
 
 
 def _plain(label: Hashable) -> Any:

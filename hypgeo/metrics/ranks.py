@@ -26,27 +26,31 @@ def matched(graph: Any, embedding: Embedding) -> tuple[Graph, np.ndarray]:
 def node_ranks(graph: Any, embedding: Embedding, progress: bool = False) -> Tensor:
     """(n, 2) for each node of the graph: its average precision and the sum of its neighbours' ranks; nan without neighbours.
 
-    Exact: every node that could matter is looked at.  Distances within 1e-12 of each other count as tied, and ties count
+    Exact: every node that could matter is looked at; nodes of the embedding that are not in the graph do not count.  Distances within 1e-12 of each other count as tied, and ties count
     against the neighbours.  On a HalfSpaceTree, whole subtrees that are provably too far are passed over.
     """
     graph, at = matched(graph, embedding)
-    if graph.n != embedding.n:
-        raise ValueError(f"the embedding has {embedding.n} nodes and the graph {graph.n}; ranks need the same nodes.")
-    rows = Graph.from_indices(list(range(graph.n)), at[graph.edges[:, 0]], at[graph.edges[:, 1]]).adjacency()
-    indptr, indices = torch.from_numpy(rows.indptr.astype(np.int64)), torch.from_numpy(rows.indices.astype(np.int64))
     exact = isinstance(embedding.manifold, HalfSpaceTree)
+    at = torch.from_numpy(at)
+    if exact:  # in the tree's numbering, which may hold more nodes than the graph
+        edges, n = at.numpy()[graph.edges], embedding.n
+        rows = Graph.from_indices(list(range(n)), edges[:, 0], edges[:, 1]).adjacency()
+        counted = torch.zeros(n, dtype=torch.bool)
+        counted[at] = True
+    else:
+        rows, points = graph.adjacency(), embedding.points[at]
+    indptr, indices = torch.from_numpy(rows.indptr.astype(np.int64)), torch.from_numpy(rows.indices.astype(np.int64))
     size = 4096 if exact else max(1, _BLOCK // graph.n)
     out = torch.empty(graph.n, 2, dtype=torch.float64)
-    everyone = torch.arange(graph.n)
     with tqdm(total=graph.n, desc="ranks", unit="node", disable=not progress, leave=False) as bar:
-        for sources in everyone.split(size):
+        for sources in torch.arange(graph.n).split(size):
             if exact:
-                out[sources] = ops.ranks(embedding.manifold.parent, embedding.points, indptr, indices, sources)
+                out[sources] = ops.ranks(embedding.manifold.parent, embedding.points, indptr, indices, at[sources], counted)
             else:
-                distances = embedding.manifold.pairwise_dist(embedding.points[sources], embedding.points).double()
+                distances = embedding.manifold.pairwise_dist(points[sources], points).double()
                 out[sources] = ops.rank_rows(distances, indptr, indices, sources)
             bar.update(len(sources))
-    return out[torch.from_numpy(at)]
+    return out
 
 
 def mean_average_precision(graph: Any, embedding: Embedding, progress: bool = False) -> float:

@@ -162,13 +162,19 @@ def rank_rows(distances: Tensor, indptr: Tensor, indices: Tensor, sources: Tenso
     return out
 
 
-def ranks(parent: Tensor, rows: Tensor, indptr: Tensor, indices: Tensor, sources: Tensor) -> Tensor:
-    """`rank_rows` on a tree of points, looking only at nodes near enough to matter (csrc/tree/search.h)."""
+def ranks(parent: Tensor, rows: Tensor, indptr: Tensor, indices: Tensor, sources: Tensor, counted: Tensor | None = None) -> Tensor:
+    """`rank_rows` on a tree of points, looking only at nodes near enough to matter (csrc/tree/search.h).
+
+    counted: (n,) bool, the nodes that take part; others are only there to hold the tree together.
+    """
+    counted = torch.ones(len(rows), dtype=torch.bool) if counted is None else counted
     if op := _native("tree_ranks"):
         out = torch.empty(len(sources), 2, dtype=torch.float64)
-        op(parent, rows, indptr, indices, sources.contiguous(), out)
+        op(parent, rows, indptr, indices, counted, sources.contiguous(), out)
         return out
-    return rank_rows(sweep(parent, rows, sources), indptr, indices, sources)
+    distances = sweep(parent, rows, sources)
+    distances[:, ~counted] = math.inf
+    return rank_rows(distances, indptr, indices, sources)
 
 
 # ------------------------------------------------------------------------------------------------ building
@@ -298,3 +304,31 @@ def graph_delta(distances: Tensor, indptr: Tensor, indices: Tensor) -> float:
         other = np.maximum(d[a[k], a[:k]] + d[b[k], b[:k]], d[a[k], b[:k]] + d[b[k], a[:k]])
         best = max(best, float((d[a[k], b[k]] + d[a[:k], b[:k]] - other).max()) / 2)
     return best
+
+
+def refine(
+    edges: Tensor,
+    length: Tensor,
+    indptr: Tensor,
+    indices: Tensor,
+    pairs: Tensor,
+    margin: float,
+    looks: int,
+    tries: int,
+    heat: tuple[float, float],
+    longest: int,
+    seed: int,
+) -> tuple[Tensor, Tensor, float, float]:
+    """One annealing round over `pairs` (csrc/tree/refine.h): the new tree, and the summed precision before and after."""
+    op = _native("tree_refine")
+    if op is None:
+        raise RuntimeError("refining a tree needs the compiled core, which is missing; `hypgeo info` says how to get it.")
+    room = 2 * len(length) + 1024
+    while True:
+        tree, lengths = edges.new_zeros(room, 2), length.new_zeros(room)
+        tree[: len(edges)], lengths[: len(length)] = edges, length
+        score = torch.zeros(3, dtype=torch.float64)
+        count = op(tree, lengths, len(length), indptr, indices, pairs, margin, looks, tries, *heat, longest, seed, score)
+        if count >= 0:
+            return tree[:count].clone(), lengths[:count].clone(), float(score[0]), float(score[1])
+        room = -count  # more hidden nodes than foreseen

@@ -61,10 +61,11 @@ void tree_sweep(Tensor parent, Tensor rows, Tensor sources, Tensor out) {
 
 void tree_positions(Tensor parent, Tensor rows, Tensor out) { positions(points(parent, rows), data<double>(out)); }
 
-// ranks[k] = (average precision, rank sum) of source k; the graph in compressed rows, symmetric, without loops
-void tree_ranks(Tensor parent, Tensor rows, Tensor indptr, Tensor indices, Tensor sources, Tensor out) {
+// out[k] = (average precision, rank sum) of source k; the graph in compressed rows, symmetric, without loops; counted (n,): who takes part
+void tree_ranks(Tensor parent, Tensor rows, Tensor indptr, Tensor indices, Tensor counted, Tensor sources, Tensor out) {
   const Points t = points(parent, rows);
   const Index index(t);
+  const bool* takes_part = data<bool>(counted);
   const int64_t *ptr = data<int64_t>(indptr), *nbr = data<int64_t>(indices), *s = data<int64_t>(sources);
   double* o = data<double>(out);
   std::vector<std::vector<int64_t>> marks(torch::stable::get_num_threads());
@@ -85,7 +86,7 @@ void tree_ranks(Tensor parent, Tensor rows, Tensor indptr, Tensor indices, Tenso
     std::sort(d.begin(), d.end());
     std::vector<int64_t> closer(d.size(), 0);
     index.within(u, d.back(), [&](int64_t w, double x) {
-      if (mark[w] != u) ++closer[std::lower_bound(d.begin(), d.end(), x) - d.begin()];
+      if (mark[w] != u && takes_part[w]) ++closer[std::lower_bound(d.begin(), d.end(), x) - d.begin()];
     });
     const Ranks r = ranks(d, closer);
     o[2 * k] = r.average_precision;
@@ -163,7 +164,7 @@ STABLE_TORCH_LIBRARY_FRAGMENT(hypgeo, m) {
   m.def("tree_dist_from(Tensor parent, Tensor rows, Tensor sources, Tensor(a!) out) -> ()");
   m.def("tree_sweep(Tensor parent, Tensor rows, Tensor sources, Tensor(a!) out) -> ()");
   m.def("tree_positions(Tensor parent, Tensor rows, Tensor(a!) out) -> ()");
-  m.def("tree_ranks(Tensor parent, Tensor rows, Tensor indptr, Tensor indices, Tensor sources, Tensor(a!) out) -> ()");
+  m.def("tree_ranks(Tensor parent, Tensor rows, Tensor indptr, Tensor indices, Tensor counted, Tensor sources, Tensor(a!) out) -> ()");
   m.def("rank_rows(Tensor dist, Tensor indptr, Tensor indices, Tensor sources, Tensor(a!) out) -> ()");
   m.def("tree_allowance(Tensor parent, Tensor length, float excess, float scale) -> float");
   m.def("tree_sectors(Tensor parent, Tensor length, Tensor share, float allowance, float scale, Tensor(a!) direction, Tensor(b!) extra) -> bool");
