@@ -14,11 +14,12 @@ _MEASURED = 1500  # below this many points the least angle is measured rather th
 
 @lru_cache(maxsize=4096)
 def spherical_code(count: int, dim: int) -> tuple[Floats, float]:
-    """`count` unit vectors (count, dim), the first along the last axis, and a lower bound of the least angle between two.
+    """`count` unit vectors (count, dim), the first along the last axis, and a lower bound of the least angle between.
 
-    dim = 2: regular polygon (optimal).  At most dim + 1 points: regular simplex (optimal); at most 2 dim: cross-polytope
-    (optimal from dim + 2 on; Rankin 1955).  More: parallels of latitude a fixed angle apart, each carrying a code of one
-    dimension less, the angle bisected until enough points fit; linear in `count`, separation of order count^(-1 / (dim - 1)).
+    dim = 2: regular polygon (optimal).  At most dim + 1 points: regular simplex (optimal); at most 2 dim:
+    cross-polytope (optimal from dim + 2 on; Rankin 1955).  More: parallels of latitude a fixed angle apart, each with a
+    code of one dimension less, the angle bisected until enough points fit; linear in `count`, separation of order
+    count^(-1 / (dim - 1)).
     """
     if count == 1:
         return np.eye(dim)[-1:], math.pi
@@ -63,7 +64,7 @@ def _pole_first(points: Floats) -> Floats:
 
 
 def _parallels(angle: float, dim: int) -> list[tuple[float, float]]:
-    """Latitudes (from the pole) at least `angle` apart, each with the angle that its own code has to keep (nan: one point)."""
+    """Latitudes at least `angle` apart, each with the angle that its own code has to keep (nan: one point)."""
     steps = int(math.pi / angle * (1 + 1e-12))
     out = []
     for k in range(steps + 1):

@@ -17,11 +17,13 @@ _HOT = 0.006  # in units of one node's average precision
 _LONGEST = 16  # cycles of more edges are left alone
 
 
-def refine(graph: Graph, start: Spanning, rounds: int, *, seed: int = 0, progress: bool = False) -> tuple[Spanning, list[float]]:
-    """A tree whose path lengths rank neighbours better, and the score of the tree metric at the start and after each round.
+def refine(
+    graph: Graph, start: Spanning, rounds: int, *, seed: int = 0, progress: bool = False
+) -> tuple[Spanning, list[float]]:
+    """A tree whose path lengths rank neighbours better; and its score at the start and after each round.
 
-    The score is the mean average precision with ties (closer than `MARGIN`) counted against us.  Nodes from graph.n on are
-    hidden: inner points of the tree that stand for no node of the graph.  csrc/tree/refine.h says how it works.
+    The score is the mean average precision with ties (closer than `MARGIN`) counted against us.  Nodes from graph.n on
+    are hidden: inner points of the tree that stand for no node of the graph.  csrc/tree/refine.h says how it works.
     """
     rows = graph.adjacency()
     indptr, indices = torch.from_numpy(rows.indptr.astype(np.int64)), torch.from_numpy(rows.indices.astype(np.int64))

@@ -44,7 +44,9 @@ def spanning_tree(graph: Graph) -> Spanning:
     count, which = graph.components()
     if count > 1:
         sizes = np.bincount(which)
-        heads = np.array([centre(graph.n, edges, kept_lengths, int(i)) if sizes[which[i]] > 2 else i for i in _first_of(which)])
+        heads = np.array(
+            [centre(graph.n, edges, kept_lengths, int(i)) if sizes[which[i]] > 2 else i for i in _first_of(which)]
+        )
         main = int(heads[np.argmax(sizes)])
         bridges = np.array([(main, h) for h in heads if h != main], dtype=np.int64)
         edges = np.concatenate([edges, bridges])
@@ -70,7 +72,7 @@ def centre(n: int, edges: Ints, lengths: Floats, start: int) -> int:
     rows = _rows(n, edges, np.maximum(lengths, 1e-12 * lengths.max(initial=1.0)))  # csgraph takes zero for no edge
 
     def far(i: int) -> tuple[int, Floats, Ints]:
-        d, before = dijkstra(rows, directed=False, indices=i, return_predecessors=True)
+        d, before = dijkstra(rows, directed=False, indices=i, return_predecessors=True)  # type: ignore[call-overload]
         return int(np.argmax(np.where(np.isfinite(d), d, -1))), d, before
 
     a, _, _ = far(start)
@@ -82,15 +84,15 @@ def centre(n: int, edges: Ints, lengths: Floats, start: int) -> int:
 
 
 def hang(n: int, edges: Ints, lengths: Floats, root: int) -> tuple[Ints, Ints, Floats]:
-    """The tree from `root`: nodes in breadth-first order, each one's parent as a position in that order, its edge's length."""
+    """The tree from `root`: nodes in breadth-first order, each one's parent as a position in it, its edge's length."""
     rows = _rows(n, edges, np.arange(1, len(edges) + 1, dtype=np.float64))
-    order, before = breadth_first_order(rows, root, directed=False)
-    order = order.astype(np.int64)
+    visited, before = breadth_first_order(rows, root, directed=False)
+    order: Ints = visited.astype(np.int64)
     place = np.empty(n, dtype=np.int64)
     place[order] = np.arange(n)
-    parent = np.full(n, -1, dtype=np.int64)
+    parent: Ints = np.full(n, -1, dtype=np.int64)
     parent[1:] = place[before[order[1:]]]
-    length = np.zeros(n)
+    length: Floats = np.zeros(n)
     a, b = place[edges[:, 0]], place[edges[:, 1]]
     length[np.maximum(a, b)] = lengths  # the child comes later in breadth-first order
     return order, parent, length

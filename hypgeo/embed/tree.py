@@ -24,7 +24,9 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 REPRESENTATIONS = ("auto", "tree", "ball", "lorentz", "halfspace")
-_TOLERANCE = MARGIN / 3  # worst distortion of a refined tree: over the few edges that decide a rank it stays below the margin
+_TOLERANCE = (
+    MARGIN / 3
+)  # worst distortion of a refined tree: over the few edges that decide a rank it stays below the margin
 LOSSLESS = 1e-9  # float64 is kept where rounding changes no distance by more than this part of the shortest edge
 
 
@@ -41,11 +43,11 @@ class TreeEmbedder:
         pairs, against path lengths in the tree).  Below 1, an unweighted tree also has MAP = 1.
     tau: instead of `distortion`, the hyperbolic length of an edge of length 1; nothing is guaranteed then.
     root: label of the root; default the centre of the tree, which keeps the radius small.
-    representation: "tree" (exact at any radius), "ball", "lorentz" or "halfspace" (float64), or "auto": the ball while float64
-        loses nothing (no distance off by more than 1e-9 of the shortest edge), else the exact tree.
-    refine: for graphs that are no trees, rounds of annealing (hypgeo.embed.refine) that raise the mean average precision by
-        changing edges and their lengths; path lengths are then no longer the graph's own, and hidden nodes, listed in
-        provenance["hidden"], may join the tree.
+    representation: "tree" (exact at any radius), "ball", "lorentz" or "halfspace" (float64), or "auto": the ball while
+        float64 loses nothing (no distance off by more than 1e-9 of the shortest edge), else the exact tree.
+    refine: for graphs that are no trees, rounds of annealing (hypgeo.embed.refine) that raise the mean average
+        precision by changing edges and their lengths; path lengths are then no longer the graph's own, and hidden
+        nodes, listed in provenance["hidden"], may join the tree.
     progress: show a progress bar for long work.
 
     After `fit(graph)`: `embedding_` (with `provenance`: what was asked, guaranteed, set aside), `graph_`.
@@ -82,7 +84,9 @@ class TreeEmbedder:
                 meaning = "0.1 allows 10 %" if name == "distortion" else "the hyperbolic length of an edge"
                 raise ValueError(f"{name} is {value!r}; it must be a positive number ({meaning}).")
         if self.representation not in REPRESENTATIONS:
-            raise ValueError(f"representation is {self.representation!r}; it must be one of {', '.join(REPRESENTATIONS)}.")
+            raise ValueError(
+                f"representation is {self.representation!r}; it must be one of {', '.join(REPRESENTATIONS)}."
+            )
         if not isinstance(self.refine, int) or self.refine < 0:
             raise ValueError(f"refine is {self.refine!r}; it must be a number of rounds, 0 or more.")
 
@@ -117,7 +121,9 @@ class TreeEmbedder:
             **({"hidden": hidden, "refined_scores": scores} if scores else {}),
         }
         self.graph_ = graph
-        self.embedding_ = Embedding(labels, rows, manifold, provenance, place[graph.edges], torch.from_numpy(parent), graph.weights)
+        self.embedding_ = Embedding(
+            labels, rows, manifold, provenance, place[graph.edges], torch.from_numpy(parent), graph.weights
+        )
         return self
 
     def _root(self, graph: Graph, spanning: Spanning) -> int:
@@ -137,7 +143,7 @@ class TreeEmbedder:
         return points[[at[label] for label in self.graph_.labels]]
 
     def _place(self, parent: Ints, length: Floats, most: float) -> tuple[Tensor, dict[str, Any]]:
-        """Rows (n, dim) of a tree with wanted lengths, and what is known of them; a distortion above `most` is not wanted."""
+        """Rows (n, dim) of a tree with wanted lengths, distortion at most `most`; and what is known of them."""
         n = len(parent)
         # nodes at zero distance are one point: directions are shared out among all edges that leave it
         head = np.arange(n)
@@ -158,7 +164,9 @@ class TreeEmbedder:
             tau = scale * w + extra
             made = {"scale": scale, "guaranteed_distortion": float(1 + (extra[1:] / (scale * w[1:])).max())}
         if not tau.isfinite().all():
-            raise ValueError(f"edge lengths from {w[1:].min():g} to {w.max():g} span too many decades for float64 edge lengths.")
+            raise ValueError(
+                f"edge lengths from {w[1:].min():g} to {w.max():g} span too many decades for float64 edge lengths."
+            )
         rows[torch.from_numpy(keep)] = ops.place(up, direction, tau)
         return rows, {**made, "edge_min": float(tau[1:].min()), "edge_max": float(tau.max())}
 
@@ -173,8 +181,8 @@ class TreeEmbedder:
             return (tree.to_ball(rows), PoincareBall()) if lossless else (rows, tree)
         if not lossless:
             raise ValueError(
-                f"the tree needs radius {made['radius']:.4g}, where float64 {self.representation} coordinates move points by up to "
-                f'{error:.2g}; use representation="tree", a larger distortion, or a smaller tau.'
+                f"the tree needs radius {made['radius']:.4g}, where float64 {self.representation} coordinates move "
+                f'points by up to {error:.2g}; use representation="tree", a larger distortion, or a smaller tau.'
             )
         ball = PoincareBall()
         target = {"ball": ball, "lorentz": Lorentz(), "halfspace": HalfSpace()}[self.representation]
@@ -214,11 +222,10 @@ def _allotted(parent: Tensor, w: Tensor, dim: int, excess: float) -> tuple[Tenso
         if not math.isfinite(most):
             raise ValueError("the tree's edge lengths leave no room for any guarantee; give tau instead of distortion.")
         scale = most / excess
-        direction, extra = ops.sectors(parent, w, leaves.sqrt(), most, scale)
-        return direction, extra, scale
+        direction, carried = ops.sectors(parent, w, leaves.sqrt(), most, scale)
+        return direction, carried, scale
     p = parent.numpy()
     edges = np.bincount(p[1:], minlength=len(p)) + 1
-    edges[0] += 1 if len(p) == 1 else 0
     angle = np.zeros(edges.max() + 1)
     for k in np.unique(edges):
         angle[k] = spherical_code(int(k), dim)[1]

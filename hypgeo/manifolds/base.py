@@ -174,12 +174,12 @@ class Manifold(GeooptManifold):
 
     def _dist2(self, x: Tensor, y: Tensor, c: Tensor) -> Tensor:
         a = self._seen(x, y, c)
-        q = special.dot(a, a)
-        return q * special.arsinhc(c * q).square()
+        a = a * special.arsinhc_norm(a, c)
+        return special.dot(a, a)
 
     def _logmap(self, x: Tensor, y: Tensor, c: Tensor) -> Tensor:
         a = self._seen(x, y, c)
-        return self._unframe(x, a * special.arsinhc(c * special.dot(a, a)), c)
+        return self._unframe(x, a * special.arsinhc_norm(a, c), c)
 
     def _geodesic(self, t: Tensor, x: Tensor, y: Tensor, c: Tensor) -> Tensor:
         return self._expmap(x, t * self._logmap(x, y, c), c)
@@ -403,7 +403,7 @@ class Manifold(GeooptManifold):
             m = self._newton(x, w, c, cx, dtype)
             hessian = self._hessian(self._seen(m.unsqueeze(-2), x, cx), w, cx)
         y = self._seen(m.unsqueeze(-2), x, cx)
-        gradient = (w.unsqueeze(-1) * y * special.arsinhc(cx * special.dot(y, y))).sum(-2)
+        gradient = (w.unsqueeze(-1) * y * special.arsinhc_norm(y, cx)).sum(-2)
         step = torch.linalg.solve(hessian, gradient.unsqueeze(-1)).squeeze(-1)
         return self._land(self._expmap(m, self._unframe(m, step, c), c), dtype)
 
@@ -460,7 +460,7 @@ class Manifold(GeooptManifold):
         done = torch.zeros_like(size, dtype=torch.bool)
         for _ in range(100):
             y = self._seen(m.unsqueeze(-2), x, cx)
-            gradient = (w.unsqueeze(-1) * y * special.arsinhc(cx * special.dot(y, y))).sum(-2)
+            gradient = (w.unsqueeze(-1) * y * special.arsinhc_norm(y, cx)).sum(-2)
             now = torch.linalg.vector_norm(gradient, dim=-1, keepdim=True)
             # the noise of a mean far from the origin is not small, but Newton's steps then no longer shrink
             done = done | (unit * now <= 4 * torch.finfo(x.dtype).eps) | ((now > best / 2) & (unit * now < 1e-4))

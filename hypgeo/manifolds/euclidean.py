@@ -48,6 +48,12 @@ class Euclidean(Manifold):
     def _dist(self, x: Tensor, y: Tensor, c: Tensor) -> Tensor:
         return norm(x - y)
 
+    def _dist2(self, x: Tensor, y: Tensor, c: Tensor) -> Tensor:
+        return dot(x - y, x - y)
+
+    def _logmap(self, x: Tensor, y: Tensor, c: Tensor) -> Tensor:
+        return y - x
+
     def _busemann(self, x: Tensor, direction: Tensor, c: Tensor) -> Tensor:
         return -dot(x, direction)
 

@@ -15,12 +15,21 @@ from hypgeo.ops.special import arsinhc, asinh, dot, norm, sinhc
 __all__ = ["HalfSpace"]
 
 
+def _half_dist(x: Tensor, y: Tensor) -> Tensor:
+    """Half the normalised distance: asinh(|y - x| / (2 sqrt(a b))), by logarithms where the quotient may overflow."""
+    w, a, b = norm(y - x), x[..., -1:], y[..., -1:]
+    t = w / a.sqrt() / b.sqrt() / 2  # the norm's derivative at 0 is 0, and so is that of the distance
+    far = t > 1e100
+    v = torch.where(far, w, 1.0)
+    return torch.where(far, v.log() - (a.log() + b.log()) / 2, asinh(torch.where(far, 0.0, t)))
+
+
 class HalfSpace(Manifold):
     """Upper half-space of curvature K = -c < 0, the height in the last coordinate, origin (0, ..., 0, 1).
 
     Heights reach over the whole exponent range of the dtype (normalised distance about 700 straight up or down in
-    float64).  A height that would round to 0 becomes the smallest normal float, so that no map leaves the space; one
-    that overflows is inf.
+    float64).  A height that would round to 0 becomes the smallest normal float and one that overflows the largest, so
+    that no map leaves the space.
     """
 
     name = "HalfSpace"
@@ -28,6 +37,7 @@ class HalfSpace(Manifold):
     def _land(self, x: Tensor, dtype: torch.dtype) -> Tensor:
         x = x.to(dtype)
         tiny = torch.finfo(dtype).tiny
+        x = x.clamp(-torch.finfo(dtype).max, torch.finfo(dtype).max)
         return torch.cat((x[..., :-1], x[..., -1:].clamp_min(tiny)), -1)
 
     def _seen(self, m: Tensor, x: Tensor, c: Tensor) -> Tensor:
@@ -47,20 +57,28 @@ class HalfSpace(Manifold):
         return torch.cat((one[:-1], one[-1:] + 1))
 
     def _dist(self, x: Tensor, y: Tensor, c: Tensor) -> Tensor:
-        # the norm's derivative at 0 is 0, and so is that of the distance
-        return 2 / c.sqrt() * asinh(norm(y - x) / (2 * x[..., -1:].sqrt() * y[..., -1:].sqrt()))
+        return 2 / c.sqrt() * _half_dist(x, y)
 
     def _dist2(self, x: Tensor, y: Tensor, c: Tensor) -> Tensor:
         w = y - x
-        q = dot(w, w) / (4 * x[..., -1:] * y[..., -1:])
-        return 4 / c * q * arsinhc(q).square()
+        q = dot(w, w / x[..., -1:]) / (4 * y[..., -1:])
+        far = q > 1e100
+        p = torch.where(far, 0.0, q)
+        return 4 / c * torch.where(far, _half_dist(x, y).square(), p * arsinhc(p).square())
 
     def _logmap(self, x: Tensor, y: Tensor, c: Tensor) -> Tensor:
         w, a, b = y - x, x[..., -1:], y[..., -1:]
         h = w[..., :-1]
         q = dot(w, w / a) / (4 * b)
+        far = ~(q < 1e100)
+        p = torch.where(far, 0.0, q)
         v = torch.cat((h * a, (w[..., -1:] * (a + b) + dot(h, h)) / 2), -1) / b
-        return v * (arsinhc(q) / (1 + q).sqrt())
+        near = torch.where(far, 0.0, v) * (arsinhc(p) / (1 + p).sqrt())
+        # the same direction at the length of the distance, where the squares overflow
+        n = torch.where(far, w, 1.0)
+        n = n / norm(n)
+        e = torch.cat((n[..., :-1] * a, (n[..., -1:] * (a + b) + dot(n[..., :-1], h)) / 2), -1)
+        return torch.where(far, 2 * a * _half_dist(x, y) * (e / norm(e)), near)
 
     def _expmap(self, x: Tensor, u: Tensor, c: Tensor) -> Tensor:
         a = x[..., -1:]
@@ -86,12 +104,16 @@ class HalfSpace(Manifold):
         return torch.cat((x[..., :-1] + shift, a * torch.where(far, torch.where(leaning, e / dd, 1 / e), 1 / d)), -1)
 
     def _transp(self, x: Tensor, y: Tensor, v: Tensor, c: Tensor) -> Tensor:
-        # two reflections: in the bisector of x and y, then along the geodesic at y; multiplied out with w = y - x
+        # two reflections: in the bisector of x and y, then along the geodesic at y; multiplied out with w = y - x.
+        # Homogeneous in w, a and b, which are scaled so that no product overflows.
         w, a, b = y - x, x[..., -1:], y[..., -1:]
+        size = (norm(w) + a.sqrt() * b.sqrt()).detach()
+        ratio = b / a
+        w, a, b = w / size, a / size, b / size
         q, wv, up = dot(w, w), dot(w, v), v[..., -1:]
         r = v + w * ((4 * b * up - 2 * wv) / (4 * a * b + q))
         r = torch.cat((r[..., :-1], r[..., -1:] - (4 * a * wv + 2 * q * up) / (4 * a * b + q)), -1)
-        return r * (b / a)
+        return r * ratio
 
     def _egrad2rgrad(self, x: Tensor, u: Tensor, c: Tensor) -> Tensor:
         return u * (c * x[..., -1:].square())
@@ -113,5 +135,5 @@ class HalfSpace(Manifold):
 
     def projx(self, x: Tensor) -> Tensor:
         """x where its height is positive; other heights become the smallest normal float."""
-        self._enter(x)
-        return self._land(x, x.dtype)
+        dtype, _, (x,) = self._enter(x)
+        return self._land(x, dtype)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from hypgeo.manifolds.base import Manifold
 from hypgeo.ops import lorentz
-from hypgeo.ops.special import along, arsinhc, corrected, dot, fold, norm, sinhc, two_diff, two_prod
+from hypgeo.ops.special import along, arsinhc_norm, corrected, dot, fold, norm, sinhc, two_diff, two_prod
 
 __all__ = ["Lorentz"]
 
@@ -36,7 +36,7 @@ def _lag(x: Tensor, y: Tensor, k: Tensor, w: Tensor, c: Tensor) -> Tensor:
     m = 1 + k
     ahead = m > 0
     total = torch.where(ahead, m * x0 + y0, 1.0)
-    return torch.where(ahead, (k * (2 + k) - c * dot(w, w)) / total, m * x0 - y0)
+    return torch.where(ahead, k * ((2 + k) / total) - c * dot(w, w) / total, m * x0 - y0)
 
 
 def _pairing(x: Tensor, u: Tensor, c: Tensor) -> Tensor:
@@ -151,7 +151,7 @@ class Lorentz(Manifold):
         k, w = _split(x, y)
         lag = _lag(x, y, k, w, c)
         a = w + x * lag
-        v = (w + x * (lag * (1 + c * dot(x, x)).sqrt())) * arsinhc(c * dot(a, a))
+        v = (w + x * (lag * (1 + c * dot(x, x)).sqrt())) * arsinhc_norm(a, c)
         return self._lift_tangent(x, v, c)
 
     def _geodesic(self, t: Tensor, x: Tensor, y: Tensor, c: Tensor) -> Tensor:
@@ -166,9 +166,9 @@ class Lorentz(Manifold):
         kv, wv = along(x, v)
         x0 = (1 + c * dot(x, x)).sqrt()
         a = w + x * lag
-        q = c * dot(a, a)  # sinh^2 of the normalised distance, and 1 - c <x, y> = 1 + cosh
+        cosh = torch.hypot(c.sqrt() * norm(a), torch.ones_like(x0))  # 1 - c <x, y> = 1 + cosh of the distance
         yv = dot(w, wv) + kv * dot(x, x) * lag / x0
-        return self._lift_tangent(y, v + c * yv / (1 + (1 + q).sqrt()) * (x + y), c)
+        return self._lift_tangent(y, v + c * yv / (1 + cosh) * (x + y), c)
 
     def _egrad2rgrad(self, x: Tensor, u: Tensor, c: Tensor) -> Tensor:
         # the differential of u is that of the function of the point, whatever the extension off the manifold
@@ -215,19 +215,20 @@ class Lorentz(Manifold):
     def mobius_add(self, x: Tensor, y: Tensor) -> Tensor:
         """exp_x of log_0(y) carried from the origin to x: Möbius addition of the ball, seen on the hyperboloid."""
         dtype, c, (x, y) = self._enter(x, y)
-        return self._land(self._lift(self._seen(-x, y, c), c), dtype)
+        z = self._seen(-x, y, c)
+        return self._land(self._lift(_capped(z, torch.zeros_like(z[..., :1]), c), c), dtype)
 
     def mobius_scalar_mul(self, r: Tensor | float, x: Tensor) -> Tensor:
         """r times x along the geodesic through the origin; r is a number, or one a row ``(..., 1)``."""
         dtype, c, (x,) = self._enter(x)
         v = torch.as_tensor(r, dtype=x.dtype, device=x.device) * self._log0(x, c)
-        return self._land(self._lift(self._exp0(v, c), c), dtype)
+        return self._land(self._exp0(v, c), dtype)
 
     def mobius_matvec(self, m: Tensor, x: Tensor) -> Tensor:
         """exp_0(m log_0(x)) for a matrix m ``(..., k, d)`` on the d spatial coordinates of points ``(..., d + 1)``."""
         dtype, c, (m, x) = self._enter(m, x)
         v = (m @ self._log0(x, c).unsqueeze(-1)).squeeze(-1) if m.dim() > 2 else self._log0(x, c) @ m.mT
-        return self._land(self._lift(self._exp0(v, c), c), dtype)
+        return self._land(self._exp0(v, c), dtype)
 
     def gyration(self, a: Tensor, b: Tensor, v: Tensor) -> Tensor:
         """gyr[a, b] of a tangent vector v at the origin: -(a + b) + (a + (b + .)), a rotation (Thomas precession)."""
@@ -241,8 +242,8 @@ class Lorentz(Manifold):
     @staticmethod
     def _log0(x: Tensor, c: Tensor) -> Tensor:
         y = x[..., 1:]
-        return y * arsinhc(c * dot(y, y))
+        return y * arsinhc_norm(y, c)
 
-    @staticmethod
-    def _exp0(v: Tensor, c: Tensor) -> Tensor:
-        return v * sinhc(c * dot(v, v))
+    def _exp0(self, v: Tensor, c: Tensor) -> Tensor:
+        zero = torch.zeros_like(v)
+        return self._expmap(self._lift(zero, c), torch.cat((zero[..., :1], v), -1), c)

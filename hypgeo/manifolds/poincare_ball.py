@@ -44,15 +44,6 @@ def _scale(x: Tensor, r: Tensor, c: Tensor) -> Tensor:
     return r * tanhc(r.square() * q * a.square()) * (a / g.sqrt()) * x
 
 
-def inside(x: Tensor, c: Tensor) -> Tensor:
-    """x, with rows on or past the rim moved to just inside it (three ulps), along their direction."""
-    g = gap(x.detach(), c)
-    if bool((g > 0).all()):
-        return x
-    r = norm(x.detach()) * c.sqrt()
-    return torch.where(g > 0, x, x * ((1 - 3 * torch.finfo(x.dtype).eps) / torch.where(r > 0, r, 1.0)))
-
-
 class PoincareBall(Manifold):
     """Poincaré ball of curvature K = -c < 0: ``c |x|^2 < 1``, radius 1 / sqrt(c), metric ``4 |dx|^2 / (1 - c|x|^2)^2``.
 
@@ -74,12 +65,13 @@ class PoincareBall(Manifold):
         return cls(curvature=-c.detach(), learnable=any(p.requires_grad for p in manifold.parameters()))
 
     def _land(self, x: Tensor, dtype: torch.dtype) -> Tensor:
-        x = x.to(dtype)
-        c = self.c.to(x)
-        # the gap of a low-precision row is exact in the wider dtype
-        wide = torch.promote_types(dtype, torch.float32)
+        y = x.to(dtype)
+        rounded = y.detach().to(x.dtype)
+        c = self.c.detach().to(x)
         c = c if c.dim() == 0 else c.unsqueeze(-1)
-        return inside(x, c) if wide == dtype else inside(x.to(wide), c.to(wide)).to(dtype)
+        r = norm(rounded) * c.sqrt()
+        pull = (1 - 3 * torch.finfo(dtype).eps) / torch.where(r > 0, r, 1.0)
+        return torch.where(gap(rounded, c) > 0, y, (x * pull).to(dtype))
 
     def _seen(self, m: Tensor, x: Tensor, c: Tensor) -> Tensor:
         w, g = x - m, gap(m, c)
@@ -136,8 +128,8 @@ class PoincareBall(Manifold):
 
     def projx(self, x: Tensor) -> Tensor:
         """x where it lies inside the ball; other rows are moved along their direction to three ulps inside the rim."""
-        self._enter(x)
-        return self._land(x, x.dtype)
+        dtype, _, (x,) = self._enter(x)
+        return self._land(x, dtype)
 
     # ------------------------------------------------------------------------------------------ gyrovector space
     def mobius_add(self, x: Tensor, y: Tensor) -> Tensor:

@@ -17,9 +17,9 @@ class HalfSpaceTree:
     """Finitely many points of the upper half-space (height last), each stored in the frame of its parent.
 
     The affine maps (x, y) -> (a x + b, a y) act simply transitively on the half-space by isometries; node i is its
-    parent's map followed by (b_i, a_i).  Its coordinates, row i of `points` (n, d) float64, are the d - 1 offsets b_i and
-    log a_i; the root is (0, ..., 0, 1), a row of zeros.  These floats *are* the point: no radius is too large for them and
-    two nodes never fall together, where a float64 ball ends at radius 37.
+    parent's map followed by (b_i, a_i).  Its coordinates, row i of `points` (n, d) float64, are the d - 1 offsets b_i
+    and log a_i; the root is (0, ..., 0, 1), a row of zeros.  These floats *are* the point: no radius is too large for
+    them and two nodes never fall together, where a float64 ball ends at radius 37.
 
     parent: (n,) int64, parent[0] = -1 and parent[i] < i (parents first).  curvature: sectional curvature K < 0.
 
@@ -37,7 +37,8 @@ class HalfSpaceTree:
         wrong = torch.nonzero((parent >= above) | (parent < 0))
         if parent[0] != -1 or len(wrong) != 1:
             i = 0 if parent[0] != -1 else int(wrong[1])
-            raise ValueError(f"parent[{i}] is {int(parent[i])}; parents come first, so it must be {'-1' if i == 0 else f'0 to {i - 1}'}.")
+            wanted = "-1" if i == 0 else f"0 to {i - 1}"
+            raise ValueError(f"parent[{i}] is {int(parent[i])}, but it must be {wanted}: parents come first.")
         if not (curvature < 0 and math.isfinite(curvature)):
             raise ValueError(f"curvature is {curvature:g}; hyperbolic space needs a finite negative one.")
         self.parent = parent
@@ -52,7 +53,9 @@ class HalfSpaceTree:
 
     def _check(self, points: Tensor) -> Tensor:
         if points.dtype != torch.float64 or points.ndim != 2 or len(points) != len(self.parent) or points.shape[1] < 2:
-            raise ValueError(f"points must be ({len(self.parent)}, d >= 2) float64, not {tuple(points.shape)} {points.dtype}.")
+            raise ValueError(
+                f"points must be ({len(self.parent)}, d >= 2) float64, not {tuple(points.shape)} {points.dtype}."
+            )
         return points.contiguous()
 
     def _nodes(self, i: Tensor | int) -> Tensor:
@@ -72,14 +75,15 @@ class HalfSpaceTree:
 
     def dist(self, points: Tensor, i: Tensor | int, j: Tensor | int) -> Tensor:
         """Distance of nodes i and j, int64 of any shapes that broadcast; within 2 ulp (3 where curvature is not -1)."""
-        i, j = torch.broadcast_tensors(self._nodes(i), self._nodes(j))
-        out = ops.dist(self.parent, self._check(points), i.reshape(-1), j.reshape(-1)).reshape(i.shape)
+        a, b = torch.broadcast_tensors(self._nodes(i), self._nodes(j))
+        out = ops.dist(self.parent, self._check(points), a.reshape(-1), b.reshape(-1)).reshape(a.shape)
         return out if self.curvature == -1 else out / math.sqrt(self.c)
 
     def dist_from(self, points: Tensor, i: Tensor | int) -> Tensor:
         """Distances from nodes i (...) to all nodes: (..., n), one sweep over the tree each; within 2 ulp."""
-        i = self._nodes(i)
-        out = ops.dist_from(self.parent, self._check(points), i.reshape(-1)).reshape(*i.shape, len(self.parent))
+        nodes = self._nodes(i)
+        out = ops.dist_from(self.parent, self._check(points), nodes.reshape(-1))
+        out = out.reshape(*nodes.shape, len(self.parent))
         return out if self.curvature == -1 else out / math.sqrt(self.c)
 
     def pairwise_dist(self, points: Tensor, i: Tensor, j: Tensor) -> Tensor:
@@ -93,8 +97,8 @@ class HalfSpaceTree:
     def point(self, points: Tensor, i: int, digits: int | None = None) -> tuple[decimal.Decimal, ...]:
         """Node i as one half-space point (x_1, ..., x_{d-1}, y), to `digits` significant digits.
 
-        Default: 17 digits beyond the decades between the smallest height and 1 on the way, so that the position is known to
-        17 digits at the scale of its own height.
+        Default: 17 digits beyond the decades between the smallest height and 1 on the way, so that the position is
+        known to 17 digits at the scale of its own height.
         """
         rows = self._check(points).tolist()
         parent = self.parent.tolist()
@@ -113,9 +117,9 @@ class HalfSpaceTree:
         return ops.positions(self.parent, self._check(points))
 
     def to_ball(self, points: Tensor) -> Tensor:
-        """(n, d) float64 points of the Poincaré ball of this curvature, the root at its centre, "up" along the last axis.
+        """(n, d) float64 points of the Poincaré ball of this curvature, the root at its centre, "up" on the last axis.
 
-        Cayley map; beyond radius 37 every point rounds to the rim, which `lost` counts.
+        Cayley map; beyond radius 37 every point rounds to the rim.
         """
         at = self.positions(points)
         x, log_y = at[:, :-1], at[:, -1:]
@@ -133,7 +137,7 @@ class HalfSpaceTree:
         return _ROUNDING * (x.square().sum(dim=1) + (1 + log_y.exp()).square()) * torch.exp(-log_y) / 2
 
     def local_polar(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Direction theta from "up" (signed, radians) and distance tau of every node in its parent's frame, d = 2; (n,) each."""
+        """(n,) each, d = 2: direction theta from "up" (signed, radians) and distance tau, as the parent sees a node."""
         points = self._check(points)
         if points.shape[1] != 2:
             raise ValueError(f"local_polar describes the plane; these points have dimension {points.shape[1]}.")

@@ -11,7 +11,6 @@ import torch
 from scipy.sparse.csgraph import dijkstra
 from tqdm import tqdm
 
-from hypgeo.data.graph import Graph
 from hypgeo.embedding import Embedding
 from hypgeo.manifolds import HalfSpaceTree
 from hypgeo.metrics.ranks import matched
@@ -41,7 +40,9 @@ class Distortion:
     coincident: int = 0
 
 
-def distortion(graph: Any, embedding: Embedding, pairs: int | None = None, seed: int = 0, progress: bool = False) -> Distortion:
+def distortion(
+    graph: Any, embedding: Embedding, pairs: int | None = None, seed: int = 0, progress: bool = False
+) -> Distortion:
     """Average and worst distortion against shortest paths; pairs in different components are left out.
 
     pairs: about how many pairs to measure (default: all where that is at most 12 million, else that many), as rows from
@@ -80,7 +81,9 @@ def distortion(graph: Any, embedding: Embedding, pairs: int | None = None, seed:
             bar.update(len(block))
     ratio = np.concatenate(ratios)
     if not len(ratio):
-        return Distortion(0.0, float("inf") if coincident else 1.0, 1.0, coincident, len(sources), exact, seed, coincident)
+        return Distortion(
+            0.0, float("inf") if coincident else 1.0, 1.0, coincident, len(sources), exact, seed, coincident
+        )
     scale = float(np.median(ratio))
     worst = float("inf") if coincident else float(ratio.max() / ratio.min())
     average = float(np.abs(ratio / scale - 1).mean())

@@ -24,28 +24,31 @@ def matched(graph: Any, embedding: Embedding) -> tuple[Graph, np.ndarray]:
 
 
 def node_ranks(graph: Any, embedding: Embedding, progress: bool = False) -> Tensor:
-    """(n, 2) for each node of the graph: its average precision and the sum of its neighbours' ranks; nan without neighbours.
+    """(n, 2) per node of the graph: its average precision and the sum of its neighbours' ranks; nan without any.
 
-    Exact: every node that could matter is looked at; nodes of the embedding that are not in the graph do not count.  Distances within 1e-12 of each other count as tied, and ties count
-    against the neighbours.  On a HalfSpaceTree, whole subtrees that are provably too far are passed over.
+    Exact: every node that could matter is looked at; nodes of the embedding that are not in the graph do not count.
+    Distances within 1e-12 of each other count as tied, and ties count against the neighbours.  On a
+    HalfSpaceTree, whole subtrees that are provably too far are passed over.
     """
     graph, at = matched(graph, embedding)
     exact = isinstance(embedding.manifold, HalfSpaceTree)
-    at = torch.from_numpy(at)
+    where = torch.from_numpy(at)
     if exact:  # in the tree's numbering, which may hold more nodes than the graph
-        edges, n = at.numpy()[graph.edges], embedding.n
+        edges, n = at[graph.edges], embedding.n
         rows = Graph.from_indices(list(range(n)), edges[:, 0], edges[:, 1]).adjacency()
         counted = torch.zeros(n, dtype=torch.bool)
-        counted[at] = True
+        counted[where] = True
     else:
-        rows, points = graph.adjacency(), embedding.points[at]
+        rows, points = graph.adjacency(), embedding.points[where]
     indptr, indices = torch.from_numpy(rows.indptr.astype(np.int64)), torch.from_numpy(rows.indices.astype(np.int64))
     size = 4096 if exact else max(1, _BLOCK // graph.n)
     out = torch.empty(graph.n, 2, dtype=torch.float64)
     with tqdm(total=graph.n, desc="ranks", unit="node", disable=not progress, leave=False) as bar:
         for sources in torch.arange(graph.n).split(size):
             if exact:
-                out[sources] = ops.ranks(embedding.manifold.parent, embedding.points, indptr, indices, at[sources], counted)
+                out[sources] = ops.ranks(
+                    embedding.manifold.parent, embedding.points, indptr, indices, where[sources], counted
+                )
             else:
                 distances = embedding.manifold.pairwise_dist(points[sources], points).double()
                 out[sources] = ops.rank_rows(distances, indptr, indices, sources)
@@ -54,7 +57,7 @@ def node_ranks(graph: Any, embedding: Embedding, progress: bool = False) -> Tens
 
 
 def mean_average_precision(graph: Any, embedding: Embedding, progress: bool = False) -> float:
-    """MAP over all nodes with neighbours (Sala et al. 2018, section 2): 1 when every neighbour is nearer than every other node.
+    """MAP over all nodes with neighbours: 1 when every neighbour is nearer than every other node (Sala et al. 2018).
 
     For a node with neighbours b_1, ..., b_k it is the mean over i of |N ∩ R_i| / |R_i|, R_i the smallest set of nearest
     nodes that holds b_i; ties count against us.
@@ -63,7 +66,7 @@ def mean_average_precision(graph: Any, embedding: Embedding, progress: bool = Fa
 
 
 def mean_rank(graph: Any, embedding: Embedding, progress: bool = False) -> float:
-    """Mean over edges of a neighbour's rank among non-neighbours, from 1 (Nickel & Kiela 2017, section 4); ties count against us."""
+    """Mean over edges of a neighbour's rank among non-neighbours, from 1, ties against us (Nickel & Kiela 2017, §4)."""
     graph = Graph.of(graph)
     if not graph.m:
         return float("nan")

@@ -15,6 +15,7 @@ from torch import Tensor
 __all__ = [
     "along",
     "arsinhc",
+    "arsinhc_norm",
     "asinh",
     "corrected",
     "dot",
@@ -159,6 +160,14 @@ def arsinhc(q: Tensor) -> Tensor:
         factor = factor * half.sqrt()
         p = p * half / 4
     return torch.where(small, factor * _series(p, _ARSINHC), asinh(t) / t)
+
+
+def arsinhc_norm(a: Tensor, c: Tensor) -> Tensor:
+    """asinh(t)/t at t = sqrt(c) |a|, also where t^2 overflows."""
+    q = c * dot(a, a)
+    far = q > 1e100
+    t = c.sqrt() * norm(torch.where(far, a, 1.0))
+    return torch.where(far, asinh(t) / t, arsinhc(torch.where(far, 1.0, q)))
 
 
 def asinh(t: Tensor) -> Tensor:

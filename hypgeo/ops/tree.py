@@ -33,7 +33,9 @@ def context(digits: int) -> decimal.Context:
     return decimal.Context(prec=digits, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)
 
 
-def climb(parent: Any, rows: Any, node: int, stop: int, ctx: decimal.Context) -> tuple[list[decimal.Decimal], decimal.Decimal]:
+def climb(
+    parent: Any, rows: Any, node: int, stop: int, ctx: decimal.Context
+) -> tuple[list[decimal.Decimal], decimal.Decimal]:
     """Horizontal position and log height of `node` as its ancestor `stop` sees it, in the context's precision."""
     x, log_y = [decimal.Decimal(0)] * (len(rows[0]) - 1), decimal.Decimal(0)
     while node != stop:
@@ -141,7 +143,7 @@ def positions(parent: Tensor, rows: Tensor) -> Tensor:
 def rank_rows(distances: Tensor, indptr: Tensor, indices: Tensor, sources: Tensor) -> Tensor:
     """(b, 2) average precision and rank sum of each source's neighbours, from rows (b, n) of distances.
 
-    The graph is in compressed rows, symmetric and loop-free.  Ties count against the neighbours; nan for a node without any.
+    The graph is in compressed rows, symmetric and loop-free.  Ties count against the neighbours; nan without any.
     """
     out = torch.empty(len(sources), 2, dtype=torch.float64)
     if op := _native("rank_rows"):
@@ -162,7 +164,9 @@ def rank_rows(distances: Tensor, indptr: Tensor, indices: Tensor, sources: Tenso
     return out
 
 
-def ranks(parent: Tensor, rows: Tensor, indptr: Tensor, indices: Tensor, sources: Tensor, counted: Tensor | None = None) -> Tensor:
+def ranks(
+    parent: Tensor, rows: Tensor, indptr: Tensor, indices: Tensor, sources: Tensor, counted: Tensor | None = None
+) -> Tensor:
     """`rank_rows` on a tree of points, looking only at nodes near enough to matter (csrc/tree/search.h).
 
     counted: (n,) bool, the nodes that take part; others are only there to hold the tree together.
@@ -194,7 +198,9 @@ def _half_width(omega: float, e: float) -> float:
     return lo
 
 
-def _fit(parent: list[int], w: list[float], allowance: float, scale: float) -> tuple[list[float], list[float], list[float]] | None:
+def _fit(
+    parent: list[int], w: list[float], allowance: float, scale: float
+) -> tuple[list[float], list[float], list[float]] | None:
     n = len(parent)
     used, up, from_parent = [0.0] * n, [0.0] * n, [0.0] * n
     for i in range(n - 1, 0, -1):
@@ -319,16 +325,20 @@ def refine(
     longest: int,
     seed: int,
 ) -> tuple[Tensor, Tensor, float, float]:
-    """One annealing round over `pairs` (csrc/tree/refine.h): the new tree, and the summed precision before and after."""
+    """One annealing round over `pairs` (csrc/tree/refine.h): the new tree, and summed precision before and after."""
     op = _native("tree_refine")
     if op is None:
-        raise RuntimeError("refining a tree needs the compiled core, which is missing; `hypgeo info` says how to get it.")
+        raise RuntimeError(
+            "refining a tree needs the compiled core, which is missing; `hypgeo info` says how to get it."
+        )
     room = 2 * len(length) + 1024
     while True:
         tree, lengths = edges.new_zeros(room, 2), length.new_zeros(room)
         tree[: len(edges)], lengths[: len(length)] = edges, length
         score = torch.zeros(3, dtype=torch.float64)
-        count = op(tree, lengths, len(length), indptr, indices, pairs, margin, looks, tries, *heat, longest, seed, score)
+        count = op(
+            tree, lengths, len(length), indptr, indices, pairs, margin, looks, tries, *heat, longest, seed, score
+        )
         if count >= 0:
             return tree[:count].clone(), lengths[:count].clone(), float(score[0]), float(score[1])
         room = -count  # more hidden nodes than foreseen

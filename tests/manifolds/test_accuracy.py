@@ -22,7 +22,7 @@ REGIMES = {
     "small curvature": (1.0, 2.0, -1e-6),
     "large curvature": (1.0, 2.0, -1e3),
 }
-# Ulps allowed, worst of the regimes: plain PyTorch bodies, not yet the compiled ones (dist is, on ball and hyperboloid).
+# Ulps allowed, worst of the regimes: plain PyTorch bodies, but for the compiled dist of ball and hyperboloid.
 BOUNDS = {
     "dist": {PoincareBall: 4, Lorentz: 4, HalfSpace: 4},
     "expmap": {PoincareBall: 8, Lorentz: 24, HalfSpace: 8},

@@ -36,7 +36,7 @@ void pair_backward(const Tensor& grad, const Tensor& x, const Tensor& y, const C
     for (int64_t r = begin; r < end; ++r) {
       const T *xr = px + r * d, *yr = py + r * d;
       T *gxr = pgx + r * d, *gyr = pgy + r * d;
-      Pull<T> pull(coef_of<Op>(xr, yr, d, k), pg[r]);
+      Pull<Op, T> pull(coef_of<Op>(xr, yr, d, k), pg[r]);
       for (int64_t i = Op::first; i < d; ++i) {
         pull.at(xr[i], yr[i], gxr + i, gyr + i);
         if constexpr (Op::first > 0) pull.count(xr[i], yr[i], gxr[i], gyr[i]);

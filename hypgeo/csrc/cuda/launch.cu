@@ -15,26 +15,18 @@ namespace {
 
 constexpr int kWarp = 32, kWarps = 4;  // 4 warps to a block
 
-__device__ double other(double v, int offset) { return __shfl_xor_sync(0xffffffffu, v, offset); }
-
-__device__ Sum other(const Sum& s, int offset) {
-  Sum o;
-  o.hi = other(s.hi, offset);
-  o.lo = other(s.lo, offset);
-  return o;
-}
-
-// All lanes end with the same total: a butterfly over a struct of Sums.
+// All lanes end with the total: a butterfly over a struct that holds nothing but doubles.
 template <class G>
 __device__ void join(G& gram) {
-  constexpr int count = sizeof(G) / sizeof(Sum);
-  Sum* sums = reinterpret_cast<Sum*>(&gram);
 #pragma unroll
   for (int offset = kWarp / 2; offset; offset /= 2) {
-    Sum theirs[count];
+    G theirs;
+    const double* mine = reinterpret_cast<const double*>(&gram);
 #pragma unroll
-    for (int s = 0; s < count; ++s) theirs[s] = other(sums[s], offset);
-    gram.merge(*reinterpret_cast<G*>(theirs));
+    for (int s = 0; s < int(sizeof(G) / sizeof(double)); ++s) {
+      reinterpret_cast<double*>(&theirs)[s] = __shfl_xor_sync(0xffffffffu, mine[s], offset);
+    }
+    gram.merge(theirs);
   }
 }
 
@@ -72,7 +64,7 @@ __global__ void pair_backward(const T* grad, const T* x, const T* y, const doubl
   for (int64_t r = int64_t(blockIdx.x) * kWarps + threadIdx.x / kWarp; r < rows; r += int64_t(gridDim.x) * kWarps) {
     const T *xr = x + r * d, *yr = y + r * d;
     T *gxr = gx + r * d, *gyr = gy + r * d;
-    Pull<T> pull(coef_of<Op>(xr, yr, d, k, lane), grad[r]);
+    Pull<Op, T> pull(coef_of<Op>(xr, yr, d, k, lane), grad[r]);
     for (int64_t i = Op::first + lane; i < d; i += kWarp) {
       pull.at(xr[i], yr[i], gxr + i, gyr + i);
       if constexpr (Op::first > 0) pull.count(xr[i], yr[i], gxr[i], gyr[i]);

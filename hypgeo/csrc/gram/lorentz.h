@@ -22,6 +22,8 @@ namespace hypgeo {
 // where <x, grad_x> = (q/2 - e/X) slope is known in closed form.
 struct LorentzDist {
   static constexpr int first = 1;
+  template <class T>
+  static constexpr bool exact = true;
 
   template <class T>
   struct Gram {

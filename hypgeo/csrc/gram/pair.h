@@ -2,6 +2,7 @@
 //
 // An op is a struct with
 //   first                     the coordinates before it are derived from the others and are not read
+//   exact<T>                  whether rows of type T need twofold sums and differences, or double will do
 //   Gram<T>: add(x, y)        the inner products of the rows, one coordinate at a time; merge(other) joins partial sums
 //   coef(gram, x, y, n, k)    the coefficients of one pair of rows (n coordinates from `first` on; read again in rare cases)
 // where Coef holds the value and its derivatives in Gram form, w = y - x:
@@ -25,6 +26,13 @@ struct Sum {
   HYPGEO_HD dd value() const { return two_sum(hi, lo); }
 };
 
+// A sum of products in double, enough for coordinates that came from floats wherever nothing cancels.
+struct PlainSum {
+  double sum = 0.0;
+  HYPGEO_HD void add(dd p) { sum += p.hi; }
+  HYPGEO_HD dd value() const { return dd(sum); }
+};
+
 // The product of two coordinates, exactly: in double where they came from floats.
 template <class T>
 HYPGEO_HD dd product(double a, double b) {
@@ -32,6 +40,16 @@ HYPGEO_HD dd product(double a, double b) {
     return dd(a * b);
   } else {
     return two_prod(a, b);
+  }
+}
+
+// y - x: exactly, or rounded to double where one rounding is far below the rows' own.
+template <bool exact>
+HYPGEO_HD dd difference(double y, double x) {
+  if constexpr (exact) {
+    return two_diff(y, x);
+  } else {
+    return dd(y - x);
   }
 }
 
@@ -56,16 +74,21 @@ struct Coef {
 };
 
 // One coordinate of both gradients, rounded to the rows' type, and what the rounding left of <x, grad_x> and <y, grad_y>.
-template <class T>
+template <class Op, class T>
 struct Pull {
   Coef r;
   double factor;  // upstream times slope
   Sum x_grad, y_grad;
   HYPGEO_HD Pull(const Coef& coef, double upstream) : r(coef), factor(upstream * coef.slope) {}
   HYPGEO_HD void at(T x, T y, T* gx, T* gy) {
-    const dd w = two_diff(y, x);
-    *gx = T(factor * (r.along_x * double(x) - w).hi);
-    *gy = T(factor * (r.along_y * double(y) + w).hi);
+    const dd w = difference<Op::template exact<T>>(y, x);
+    if constexpr (Op::template exact<T>) {
+      *gx = T(factor * (r.along_x * double(x) - w).hi);
+      *gy = T(factor * (r.along_y * double(y) + w).hi);
+    } else {
+      *gx = T(factor * (r.along_x.hi * x - w.hi));
+      *gy = T(factor * (r.along_y.hi * y + w.hi));
+    }
   }
   // Both gradients of an op with a derived coordinate: adds up the coordinates, then gives the derived ones.
   HYPGEO_HD void count(T x, T y, T gx, T gy) {

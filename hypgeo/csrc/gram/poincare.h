@@ -1,6 +1,8 @@
 // The Poincare ball of curvature -c.
 #pragma once
 
+#include <type_traits>
+
 #include "pair.h"
 
 namespace hypgeo {
@@ -11,14 +13,17 @@ namespace hypgeo {
 // A point on the rim is infinitely far from all others, one outside has no distance (NaN).
 struct PoincareDist {
   static constexpr int first = 0;
+  template <class T>
+  static constexpr bool exact = sizeof(T) == 8;
 
   template <class T>
   struct Gram {
-    Sum xx, yy, ww;
+    std::conditional_t<exact<T>, Sum, PlainSum> xx, yy, ww;
     HYPGEO_HD void add(double x, double y) {
       xx.add(product<T>(x, x));
       yy.add(product<T>(y, y));
-      ww.add(square(two_diff(y, x)));
+      const dd w = difference<exact<T>>(y, x);
+      ww.add(exact<T> ? square(w) : dd(w.hi * w.hi));
     }
     HYPGEO_HD void merge(const Gram& o) {
       xx.add(o.xx.value());
@@ -27,7 +32,7 @@ struct PoincareDist {
     }
   };
 
-  // 1 - c|x|^2 for a point so near the rim that two words no longer hold it: the products exactly, summed in three.
+  // 1 - c|x|^2 for a point too near the rim for the sums above: the products exactly, summed in three.
   template <class T>
   static HYPGEO_HD dd gap(const T* x, long n, double c) {
     double s[3] = {1.0, 0.0, 0.0};
@@ -48,8 +53,9 @@ struct PoincareDist {
     Coef r;
     const dd xx = g.xx.value(), yy = g.yy.value(), ww = g.ww.value();
     dd a = 1.0 - xx * k.c, b = 1.0 - yy * k.c;
-    if (a.hi < 1e-12) a = gap(x, n, k.c);
-    if (b.hi < 1e-12) b = gap(y, n, k.c);
+    constexpr double enough = exact<T> ? 1e-12 : 1e-3;
+    if (a.hi < enough) a = gap(x, n, k.c);
+    if (b.hi < enough) b = gap(y, n, k.c);
     const dd root = sqrt(a * b);
     const bool rare = ww.hi < 1e-250;
     const double norm = rare ? scaled_norm(x, y, n) : sqrt(ww).hi;
