@@ -62,7 +62,7 @@ class HalfSpace(Manifold):
     def _dist2(self, x: Tensor, y: Tensor, c: Tensor) -> Tensor:
         w = y - x
         q = dot(w, w / x[..., -1:]) / (4 * y[..., -1:])
-        far = q > 1e100
+        far = ~(q < 1e100)
         p = torch.where(far, 0.0, q)
         return 4 / c * torch.where(far, _half_dist(x, y).square(), p * arsinhc(p).square())
 

@@ -27,7 +27,7 @@ BOUNDS = {
     "dist": {PoincareBall: 4, Lorentz: 4, HalfSpace: 4},
     "expmap": {PoincareBall: 8, Lorentz: 24, HalfSpace: 8},
     "logmap": {PoincareBall: 8, Lorentz: 12, HalfSpace: 8},
-    "transp": {PoincareBall: 12, Lorentz: 16, HalfSpace: 12},
+    "transp": {PoincareBall: 12, Lorentz: 24, HalfSpace: 12},
     "geodesic": {PoincareBall: 8, Lorentz: 16, HalfSpace: 24},
     "dist_rgrad": {PoincareBall: 12, Lorentz: 12, HalfSpace: 12},
 }
