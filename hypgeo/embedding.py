@@ -120,6 +120,13 @@ class Embedding:
         return isinstance(self.manifold, manifolds.HalfSpaceTree)
 
     @cached_property
+    def hidden(self) -> Tensor:
+        """(n,) bool: nodes of the tree that stand for none of the graph's (provenance["hidden"] lists their labels)."""
+        mask = torch.zeros(self.n, dtype=torch.bool)
+        mask[[self.index(label) for label in self.provenance.get("hidden", [])]] = True
+        return mask
+
+    @cached_property
     def _index(self) -> dict[Hashable, int]:
         return {label: i for i, label in enumerate(self.labels)}
 
@@ -134,7 +141,12 @@ class Embedding:
         """The graph it was made from, nodes in the embedding's order; ValueError where its edges were not kept."""
         if self.edges is None:
             raise ValueError("this embedding does not hold the edges of its graph; give the graph itself.")
-        return Graph.from_indices(self.labels, self.edges[:, 0], self.edges[:, 1], self.weights)
+        if not self.hidden.any():
+            return Graph.from_indices(self.labels, self.edges[:, 0], self.edges[:, 1], self.weights)
+        shown = ~self.hidden.numpy()
+        place = np.cumsum(shown) - 1
+        labels = [label for label, keep in zip(self.labels, shown, strict=True) if keep]
+        return Graph.from_indices(labels, place[self.edges[:, 0]], place[self.edges[:, 1]], self.weights)
 
     def __len__(self) -> int:
         return self.n
@@ -212,8 +224,10 @@ class Embedding:
         i = self.index(u)
         row = self._row(i)
         row[i] = -1.0  # itself, first in the order whatever coincides with it
+        row[self.hidden] = math.inf
         values, order = torch.sort(row, stable=True)
-        return [(self.labels[j], d) for j, d in zip(order[1 : k + 1].tolist(), values[1 : k + 1].tolist(), strict=True)]
+        last = min(k + 1, self.n - int(self.hidden.sum()))
+        return [(self.labels[j], d) for j, d in zip(order[1:last].tolist(), values[1:last].tolist(), strict=True)]
 
     # ---- other forms -------------------------------------------------------------------------------------------------
 

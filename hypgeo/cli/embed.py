@@ -59,9 +59,10 @@ def embed(
         embedding.save(output)
     report(
         {
-            "nodes": embedding.n,
+            "nodes": graph.n,
             "edges": graph.m,
             "edges set aside": aside,
+            **({"hidden nodes": len(made["hidden"])} if "hidden" in made else {}),
             "dimension": embedding.dim,
             "manifold": type(embedding.manifold).__name__,
             "radius": embedding.radius,

@@ -45,8 +45,9 @@ def refine(
             bar.set_postfix(MAP=f"{scores[-1]:.5f}")
     _, tree, length = best
     edges = tree.numpy()
-    bridges = edges[(edges < graph.n).all(axis=1)]
-    bridges = bridges[~np.isin(_key(bridges, graph.n), _key(graph.edges, graph.n))]
+    inner = edges[(edges < graph.n).all(axis=1)]
+    part = graph.components()[1]
+    bridges = inner[part[inner[:, 0]] != part[inner[:, 1]]]
     return Spanning(edges, length.numpy(), _outside(graph, edges), bridges), scores
 
 

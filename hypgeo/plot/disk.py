@@ -54,6 +54,7 @@ def scene(embedding: Any, scale: float | str = "auto") -> Scene:
         lengths = f"edges drawn at {_ratio(float(scale))} of their length"
     made = embedding.provenance or {}
     where = {label: i for i, label in enumerate(embedding.labels)}
+    unseen = set(made.get("hidden", ()))
     bridges = _pairs(made.get("bridges"), where)
     bridge = np.zeros(len(true.parent), dtype=bool)
     for u, v in bridges.tolist():
@@ -64,7 +65,7 @@ def scene(embedding: Any, scale: float | str = "auto") -> Scene:
     return Scene(
         true=true,
         drawn=drawn,
-        names=[display_name(label) for label in embedding.labels],
+        names=["" if label in unseen else display_name(label) for label in embedding.labels],
         size=subtree_sizes(true)[: true.nodes],
         links=links,
         aside=_pairs(made.get("edges_set_aside"), where),
