@@ -72,7 +72,7 @@ class HalfSpace(Manifold):
         q = dot(w, w / a) / (4 * b)
         far = ~(q < 1e100)
         p = torch.where(far, 0.0, q)
-        v = torch.cat((h * a, (w[..., -1:] * (a + b) + dot(h, h)) / 2), -1) / b
+        v = torch.cat((h * (a / b), (w[..., -1:] * ((a + b) / b) + dot(h, h / b)) / 2), -1)
         near = torch.where(far, 0.0, v) * (arsinhc(p) / (1 + p).sqrt())
         # the same direction at the length of the distance, where the squares overflow
         n = torch.where(far, w, 1.0)
@@ -100,7 +100,7 @@ class HalfSpace(Manifold):
         dd = e.square() + lean * m
         leaning = lean > 0  # else straight up, where D is e^2 alone and may underflow
         dd = torch.where(leaning, dd, 1.0)
-        shift = torch.where(far, torch.where(leaning, a * h * (m / dd), 0.0), u[..., :-1] * (f / d))
+        shift = torch.where(far, torch.where(leaning, a * (h / dd) * m, 0.0), u[..., :-1] * (f / d))
         return torch.cat((x[..., :-1] + shift, a * torch.where(far, torch.where(leaning, e / dd, 1 / e), 1 / d)), -1)
 
     def _transp(self, x: Tensor, y: Tensor, v: Tensor, c: Tensor) -> Tensor:

@@ -231,3 +231,24 @@ def test_checks_explain():
     assert not Euclidean().check_point_on_manifold(torch.tensor([0.1, float("inf")]))
     with pytest.raises(ValueError, match="time first"):
         geoopt.ManifoldParameter(torch.ones(3, 1), manifold=Lorentz())
+
+
+@pytest.mark.parametrize("name", ("ball, K=-0.3", "hyperboloid", "half-space", "flat"))
+@pytest.mark.parametrize("verb", ("dist", "dist2", "expmap", "logmap", "transp", "geodesic"))
+def test_torch_transforms(name, verb):
+    """vmap, jvp, a Hessian and a full-graph trace give what the plain call and autograd give."""
+    make, k = MANIFOLDS[name]
+    m = make()
+    g = torch.Generator().manual_seed(6)
+    x, y = (m.random_normal(5, k, std=0.5, dtype=torch.float64, generator=g) for _ in range(2))
+    calls = {"transp": lambda a, b: m.transp(a, b, m.logmap(a, b)), "geodesic": lambda a, b: m.geodesic(0.3, a, b)}
+    f = calls.get(verb, getattr(m, verb))
+    want = f(x, y)
+    torch.testing.assert_close(torch.func.vmap(f)(x, y), want)
+    torch.testing.assert_close(torch.func.vmap(f, (None, 0))(x[0], y), f(x[0], y))
+    torch._dynamo.reset()
+    torch.testing.assert_close(torch.compile(f, fullgraph=True, backend="eager")(x, y), want)
+    forward = torch.func.jvp(f, (x, y), (y, x))[1]
+    step = 1e-6
+    torch.testing.assert_close(forward, (f(x + step * y, y + step * x) - f(x - step * y, y - step * x)) / 2 / step)
+    assert torch.func.hessian(lambda a: f(a, y[0]).sum())(x[0]).isfinite().all()
