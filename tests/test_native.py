@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 import torch
 
 from hypgeo import _C
@@ -41,7 +40,6 @@ def test_every_op_in_the_registry_is_served_with_its_derivative() -> None:
     assert {n for name in names for n in (name, f"{name}_backward")} <= set(_C.compiled_ops("CPU"))
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="nm and c++filt as binutils has them")
 def test_the_library_stands_on_the_stable_abi_alone() -> None:
     """No at:: or c10:: symbol, no Python, no path to one machine's torch."""
     nm = subprocess.run(["nm", "-D", "--undefined-only", LIBRARY], capture_output=True, text=True, check=True).stdout
@@ -105,7 +103,6 @@ def needed_to_build(absent: bool = False, **environment: str) -> list[str]:
     return requirements
 
 
-@pytest.mark.skipif(shutil.which("c++") is None, reason="needs a C++ compiler")
 def test_the_build_drags_in_no_second_torch() -> None:
     assert needed_to_build() == []  # the headers of the environment's torch serve
     assert needed_to_build(absent=True) == ["torch==2.13.0"]
@@ -139,7 +136,6 @@ def test_install_without_a_compiler_works_and_says_so(tmp_path: Path) -> None:
     assert "install a C++ compiler" in done.stdout
 
 
-@pytest.mark.skipif(shutil.which("c++") is None, reason="needs a C++ compiler")
 def test_install_carries_the_library_for_any_python(tmp_path: Path) -> None:
     clone = copied(tmp_path)
     if (ROOT / "build" / "native").is_dir():  # what is compiled already: an unchanged source is not compiled again
