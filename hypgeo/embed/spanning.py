@@ -23,6 +23,7 @@ class Spanning:
     lengths: Floats  # (n - 1,) wanted lengths
     set_aside: Ints  # (k, 2) edges of the graph that are not in the tree
     bridges: Ints  # (components - 1, 2) tree edges that are not in the graph: they only hold a forest together
+    stars: int = 0  # hidden nodes n, ..., n + stars - 1 are centres of cycles; their edges come in cyclic order
 
 
 def spanning_tree(graph: Graph) -> Spanning:
@@ -81,6 +82,38 @@ def centre(n: int, edges: Ints, lengths: Floats, start: int) -> int:
     while d[node] > half:  # walk back to the middle of a longest path
         last, node = node, int(before[node])
     return last if b != a and d[last] - half < half - d[node] else node
+
+
+def cycles(spanning: Spanning, n: int) -> dict[int, list[int]]:
+    """The graph nodes round each star, in cyclic order; n is the number of graph nodes."""
+    out: dict[int, list[int]] = {n + k: [] for k in range(spanning.stars)}
+    for u, v in spanning.edges[((spanning.edges >= n) & (spanning.edges < n + spanning.stars)).any(axis=1)].tolist():
+        star, node = (u, v) if n <= u < n + spanning.stars else (v, u)
+        out[star].append(node)
+    return out
+
+
+def turn(order: Ints, parent: Ints, length: Floats, wheels: dict[int, list[int]]) -> tuple[Ints, Ints, Floats]:
+    """The tree of `hang` with the children of every star in cyclic order, from the parent on."""
+    n = len(order)
+    children: list[list[int]] = [[] for _ in range(n)]
+    for i, p in enumerate(parent[1:].tolist(), start=1):
+        children[p].append(i)
+    place = np.empty(n, dtype=np.int64)
+    place[order] = np.arange(n)
+    for star, wheel in wheels.items():
+        i = int(place[star])
+        at = wheel.index(int(order[parent[i]]))
+        children[i] = [int(place[v]) for v in wheel[at + 1 :] + wheel[:at]]
+    new = [0]
+    for i in new:
+        new += children[i]
+    fresh = np.array(new, dtype=np.int64)
+    moved = np.empty(n, dtype=np.int64)
+    moved[fresh] = np.arange(n)
+    above: Ints = np.full(n, -1, dtype=np.int64)
+    above[1:] = moved[parent[fresh[1:]]]
+    return order[fresh], above, length[fresh]
 
 
 def hang(n: int, edges: Ints, lengths: Floats, root: int) -> tuple[Ints, Ints, Floats]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from hypgeo.data.graph import Graph
 from hypgeo.embed.codes import spherical_code
 from hypgeo.embed.refine import MARGIN, refine
-from hypgeo.embed.spanning import Spanning, centre, hang, spanning_tree
+from hypgeo.embed.spanning import Spanning, centre, cycles, hang, spanning_tree, turn
 from hypgeo.embedding import Embedding
 from hypgeo.manifolds import HalfSpace, HalfSpaceTree, Lorentz, PoincareBall, convert
 from hypgeo.ops import tree as ops
@@ -97,11 +97,16 @@ class TreeEmbedder:
         spanning = spanning_tree(graph)
         scores: list[float] = []
         if self.refine and len(spanning.set_aside):
-            spanning, scores = refine(graph, spanning, self.refine, seed=self.random_state, progress=self.progress)
+            spanning, scores = refine(
+                graph, spanning, self.refine, stars=self.dim == 2, seed=self.random_state, progress=self.progress
+            )
         nodes = len(spanning.edges) + 1  # the graph's, then hidden ones
         root = self._root(graph, spanning)
         order, parent, length = hang(nodes, spanning.edges, spanning.lengths, root)
-        rows, made = self._place(parent, length, _TOLERANCE if scores else math.inf)
+        if spanning.stars:
+            order, parent, length = turn(order, parent, length, cycles(spanning, graph.n))
+        evenly = (order >= graph.n) & (order < graph.n + spanning.stars)
+        rows, made = self._place(parent, length, evenly, _TOLERANCE if scores else math.inf)
         rows, manifold = self._represent(rows, HalfSpaceTree(torch.from_numpy(parent)), made)
         hidden = _names(graph, nodes - graph.n)
         labels = [graph.labels[i] if i < graph.n else hidden[i - graph.n] for i in order]
@@ -142,7 +147,9 @@ class TreeEmbedder:
         points: npt.NDArray[np.float64] = embedding.to_numpy()
         return points[[at[label] for label in self.graph_.labels]]
 
-    def _place(self, parent: Ints, length: Floats, most: float) -> tuple[Tensor, dict[str, Any]]:
+    def _place(
+        self, parent: Ints, length: Floats, evenly: npt.NDArray[np.bool_], most: float
+    ) -> tuple[Tensor, dict[str, Any]]:
         """Rows (n, dim) of a tree with wanted lengths, distortion at most `most`; and what is known of them."""
         n = len(parent)
         # nodes at zero distance are one point: directions are shared out among all edges that leave it
@@ -160,7 +167,9 @@ class TreeEmbedder:
             made: dict[str, Any] = {"scale": float(self.tau), "guaranteed_distortion": None}
             direction, tau = _even(up, self.dim), self.tau * w
         else:
-            direction, extra, scale = _allotted(up, w, self.dim, min(float(self.distortion), most))
+            direction, extra, scale = _allotted(
+                up, w, self.dim, min(float(self.distortion), most), torch.from_numpy(evenly[keep])
+            )
             tau = scale * w + extra
             made = {"scale": scale, "guaranteed_distortion": float(1 + (extra[1:] / (scale * w[1:])).max())}
         if not tau.isfinite().all():
@@ -214,15 +223,27 @@ def _even(parent: Tensor, dim: int) -> Tensor:
     return torch.from_numpy(direction)
 
 
-def _allotted(parent: Tensor, w: Tensor, dim: int, excess: float) -> tuple[Tensor, Tensor, float]:
-    """Directions, extra lengths and scale for a worst distortion of 1 + excess."""
+def _allotted(parent: Tensor, w: Tensor, dim: int, excess: float, evenly: Tensor) -> tuple[Tensor, Tensor, float]:
+    """Directions, extra lengths and scale for a worst distortion of 1 + excess.
+
+    evenly: (n,) bool, centres of cycles.  In the plane their edges get equal sectors and carry alike, so that of their
+    neighbours, all at one path length from each other, those next to each other on the cycle are the nearest.
+    """
     if dim == 2:
         leaves = _leaves(parent)
-        most = ops.allowance(parent, w, excess)
+        most = ops.allowance(parent, w, excess, evenly=evenly)
         if not math.isfinite(most):
             raise ValueError("the tree's edge lengths leave no room for any guarantee; give tau instead of distortion.")
         scale = most / excess
-        direction, carried = ops.sectors(parent, w, leaves.sqrt(), most, scale)
+        direction, carried = ops.sectors(parent, w, leaves.sqrt(), most, scale, evenly)
+        if evenly.any():
+            above = parent.clamp(min=0)
+            star = torch.where(evenly, torch.arange(len(parent)), above)
+            spoke = evenly | evenly[above]
+            own = -torch.log(torch.sin(math.pi / (1.0 + torch.bincount(above[1:], minlength=len(parent)).double())))
+            outer = (carried - own[star])[spoke].max()  # the most that any spoke carries at its far end
+            carried[spoke] = outer + own[star[spoke]]
+            scale = max(scale, float((carried[1:] / w[1:]).max()) / excess)
         return direction, carried, scale
     p = parent.numpy()
     edges = np.bincount(p[1:], minlength=len(p)) + 1

@@ -199,35 +199,48 @@ def _half_width(omega: float, e: float) -> float:
 
 
 def _fit(
-    parent: list[int], w: list[float], allowance: float, scale: float
-) -> tuple[list[float], list[float], list[float]] | None:
+    parent: list[int], w: list[float], evenly: list[int], allowance: float, scale: float
+) -> tuple[list[float], list[float], list[float], list[float]] | None:
     n = len(parent)
-    used, up, from_parent = [0.0] * n, [0.0] * n, [0.0] * n
+    used, up, from_parent, even = [0.0] * n, [0.0] * n, [0.0] * n, [0.0] * n
+    for p in parent[1:]:
+        even[p] += evenly[p]
+    even = [2 * math.pi / (k + (i > 0)) if evenly[i] else 0.0 for i, k in enumerate(even)]
     for i in range(n - 1, 0, -1):
         left, e = 2 * math.pi - used[i], math.exp(-scale * w[i])
         if left <= 0:
             return None
-        up[i] = min(left, _sector(math.pi / 2, e))
+        up[i] = even[i] or min(left, _sector(math.pi / 2, e))
         width = _half_width(up[i], e)
         rest = allowance * w[i] + math.log(math.sin(width)) if width > 0 else -1.0
         if rest < 0:
             return None
         from_parent[i] = _sector(math.asin(math.exp(-rest)), e)
+        if fixed := even[parent[i]]:
+            if from_parent[i] > fixed:
+                return None
+            from_parent[i] = fixed
         used[parent[i]] += from_parent[i]
-    return (used, up, from_parent) if used[0] <= 2 * math.pi else None
+    return (used, up, from_parent, even) if used[0] <= 2 * math.pi * (1 + 1e-12) else None
 
 
-def allowance(parent: Tensor, length: Tensor, excess: float, scale: float = 0.0) -> float:
+def _marks(parent: Tensor, evenly: Tensor | None) -> Tensor:
+    return torch.zeros(len(parent), dtype=torch.uint8) if evenly is None else evenly.to(torch.uint8).contiguous()
+
+
+def allowance(parent: Tensor, length: Tensor, excess: float, scale: float = 0.0, evenly: Tensor | None = None) -> float:
     """Least allowance per length that lets every node give its edges disjoint sectors (csrc/tree/build.h).
 
-    The scale is allowance / excess, or `scale` where that is positive.  Infinite when none fits.
+    The scale is allowance / excess, or `scale` where that is positive.  Infinite when none fits.  Nodes marked in
+    `evenly` (n,) give the same sector to all their edges.
     """
+    marks = _marks(parent, evenly)
     if op := _native("tree_allowance"):
-        return float(op(parent, length, excess, scale))
-    p, w = parent.tolist(), length.tolist()
+        return float(op(parent, length, marks, excess, scale))
+    p, w, even = parent.tolist(), length.tolist(), marks.tolist()
 
     def fits(m: float) -> bool:
-        return _fit(p, w, m, scale if scale > 0 else m / excess) is not None
+        return _fit(p, w, even, m, scale if scale > 0 else m / excess) is not None
 
     hi, tries = 1 / max(w[1:]), 0
     while not fits(hi):
@@ -243,19 +256,21 @@ def allowance(parent: Tensor, length: Tensor, excess: float, scale: float = 0.0)
     return hi
 
 
-def sectors(parent: Tensor, length: Tensor, share: Tensor, allowance: float, scale: float) -> tuple[Tensor, Tensor]:
+def sectors(
+    parent: Tensor, length: Tensor, share: Tensor, allowance: float, scale: float, evenly: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Directions (n, 2) from the parent's direction and the (n,) extra length that each parent edge carries."""
-    n = len(parent)
+    n, marks = len(parent), _marks(parent, evenly)
     direction, extra = torch.zeros(n, 2, dtype=torch.float64), torch.zeros(n, dtype=torch.float64)
     if op := _native("tree_sectors"):
-        if not op(parent, length, share, allowance, scale, direction, extra):
+        if not op(parent, length, marks, share, allowance, scale, direction, extra):
             raise ValueError(f"an allowance of {allowance:g} leaves some node without room.")
         return direction, extra
     p, w, part = parent.tolist(), length.tolist(), share.tolist()
-    found = _fit(p, w, allowance, scale)
+    found = _fit(p, w, marks.tolist(), allowance, scale)
     if found is None:
         raise ValueError(f"an allowance of {allowance:g} leaves some node without room.")
-    used, up, from_parent = found
+    used, up, from_parent, even = found
     up[0] = 0.0
     total = [0.0] * n
     for i in range(1, n):
@@ -263,7 +278,7 @@ def sectors(parent: Tensor, length: Tensor, share: Tensor, allowance: float, sca
     at = [u / 2 for u in up]
     direction[0, 1] = 1
     for i in range(1, n):
-        spare = max(0.0, 2 * math.pi - up[p[i]] - used[p[i]])
+        spare = 0.0 if even[p[i]] else max(0.0, 2 * math.pi - up[p[i]] - used[p[i]])
         omega, e = from_parent[i] + spare * part[i] / total[p[i]], math.exp(-scale * w[i])
         theta = at[p[i]] + omega / 2
         at[p[i]] += omega
@@ -324,6 +339,7 @@ def refine(
     heat: tuple[float, float],
     longest: int,
     seed: int,
+    stars: int,
 ) -> tuple[Tensor, Tensor, float, float]:
     """One annealing round over `pairs` (csrc/tree/refine.h): the new tree, and summed precision before and after."""
     op = _native("tree_refine")
@@ -337,7 +353,7 @@ def refine(
         tree[: len(edges)], lengths[: len(length)] = edges, length
         score = torch.zeros(3, dtype=torch.float64)
         count = op(
-            tree, lengths, len(length), indptr, indices, pairs, margin, looks, tries, *heat, longest, seed, score
+            tree, lengths, len(length), indptr, indices, pairs, margin, looks, tries, *heat, longest, seed, stars, score
         )
         if count >= 0:
             return tree[:count].clone(), lengths[:count].clone(), float(score[0]), float(score[1])

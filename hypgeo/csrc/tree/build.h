@@ -46,7 +46,12 @@ inline double half_width(double omega, double e) {
 
 struct Sectors {
   std::vector<double> used, up, from_parent;  // per node: angle taken by child edges; sector of the parent edge; that edge's sector at the parent
-  explicit Sectors(int64_t n) : used(n), up(n), from_parent(n) {}
+  std::vector<double> even;                   // at nodes that divide their circle evenly: the sector of every edge; else 0
+  Sectors(const int64_t* parent, const uint8_t* evenly, int64_t n) : used(n), up(n), from_parent(n), even(n) {
+    for (int64_t i = 1; i < n; ++i) even[parent[i]] += evenly[parent[i]];
+    for (int64_t i = 0; i < n; ++i)
+      if (evenly[i]) even[i] = 2 * kPi / (even[i] + (i > 0));
+  }
 
   // Bottom-up: every node keeps its parent edge as wide as it can and asks the parent for the least sector with
   // a(p, e) + a(q, e) <= allowance * w_e.  Asking for least is optimal, so `false` means that no assignment exists.
@@ -55,19 +60,23 @@ struct Sectors {
     for (int64_t i = n - 1; i > 0; --i) {
       const double left = 2 * kPi - used[i], e = std::exp(-scale * w[i]);
       if (left <= 0) return false;
-      up[i] = std::min(left, sector(kPi / 2, e));
+      up[i] = even[i] > 0 ? even[i] : std::min(left, sector(kPi / 2, e));
       const double rest = allowance * w[i] + std::log(std::sin(half_width(up[i], e)));
       if (!(rest >= 0)) return false;
       from_parent[i] = sector(std::asin(std::exp(-rest)), e);
+      if (const double fixed = even[parent[i]]; fixed > 0) {
+        if (from_parent[i] > fixed) return false;
+        from_parent[i] = fixed;
+      }
       used[parent[i]] += from_parent[i];
     }
-    return used[0] <= 2 * kPi;
+    return used[0] <= 2 * kPi * (1 + 1e-12);
   }
 };
 
 // Least max_e (a(p, e) + a(q, e)) / w_e.  The scale s is allowance / excess, or `scale` itself where that is positive.
-inline double smallest_allowance(const int64_t* parent, const double* w, int64_t n, double excess, double scale) {
-  Sectors s(n);
+inline double smallest_allowance(const int64_t* parent, const double* w, const uint8_t* evenly, int64_t n, double excess, double scale) {
+  Sectors s(parent, evenly, n);
   auto fits = [&](double m) { return s.fit(parent, w, n, m, scale > 0 ? scale : m / excess); };
   double largest = 0;
   for (int64_t i = 1; i < n; ++i) largest = std::max(largest, w[i]);
@@ -86,17 +95,17 @@ inline double smallest_allowance(const int64_t* parent, const double* w, int64_t
 }
 
 // Directions (n, 2) = (sin, cos) of the angle from the parent's direction, and extra[i] = a(p, e) + a(q, e) of node i's parent edge.
-// What the guarantee leaves over goes to the children in proportion to `share`.
-inline bool sectors(const int64_t* parent, const double* w, const double* share, int64_t n, double allowance, double scale, double* direction,
-                    double* extra) {
-  Sectors s(n);
+// What the guarantee leaves over goes to the children in proportion to `share`; nodes marked `evenly` give equal sectors to all edges.
+inline bool sectors(const int64_t* parent, const double* w, const uint8_t* evenly, const double* share, int64_t n, double allowance, double scale,
+                    double* direction, double* extra) {
+  Sectors s(parent, evenly, n);
   if (!s.fit(parent, w, n, allowance, scale)) return false;
   std::vector<double> total(n, 0.0), at(n), spare(n);
   for (int64_t i = 1; i < n; ++i) total[parent[i]] += share[i];
   s.up[0] = 0;
   for (int64_t i = 0; i < n; ++i) {
     at[i] = s.up[i] / 2;
-    spare[i] = std::max(0.0, 2 * kPi - s.up[i] - s.used[i]);
+    spare[i] = s.even[i] > 0 ? 0.0 : std::max(0.0, 2 * kPi - s.up[i] - s.used[i]);
   }
   direction[0] = extra[0] = 0;
   direction[1] = 1;

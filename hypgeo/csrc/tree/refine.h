@@ -24,9 +24,12 @@ constexpr double kLocal = 1.6;               // a node with only near neighbours
 
 class Refiner {
  public:
-  // edges (m, 2), length (m,): a tree over nodes 0..n-1 of the graph (compressed rows ptr, nbr) and hidden nodes n..m
-  Refiner(const int64_t* edges, const double* length, int64_t m, int64_t n, const int64_t* ptr, const int64_t* nbr, double margin, int64_t visits)
-      : n_(n), ptr_(ptr), nbr_(nbr), margin_(margin), visits_(visits), near_(m + 1), watch_(m + 1), precision_(n), reach_(n), mark_(n, -1),
+  // edges (m, 2), length (m,): a tree over nodes 0..n-1 of the graph (compressed rows ptr, nbr) and hidden nodes n..m, the first
+  // `stars` of which are centres of cycles: their edges, in cyclic order as given, are not touched, and neighbours along the
+  // cycle are nearer than the rest (the angle between their edges is least).
+  Refiner(const int64_t* edges, const double* length, int64_t m, int64_t n, int64_t stars, const int64_t* ptr, const int64_t* nbr, double margin,
+          int64_t visits)
+      : n_(n), stars_(n + stars), ptr_(ptr), nbr_(nbr), margin_(margin), visits_(visits), near_(m + 1), watch_(m + 1), precision_(n), reach_(n), mark_(n, -1),
         seen_(n, -1) {
     for (int64_t e = 0; e < m; ++e) link({edges[2 * e], edges[2 * e + 1], length[e]});
     for (int64_t u = 0; u < n; ++u) look(u);
@@ -64,7 +67,7 @@ class Refiner {
   void tree(std::vector<int64_t>& edges, std::vector<double>& lengths) {
     for (bool again = true; again;) {
       again = false;
-      for (int64_t s = n_; s < int64_t(near_.size()); ++s) {
+      for (int64_t s = stars_; s < int64_t(near_.size()); ++s) {
         if (near_[s].size() == 1) {
           unlink(s, near_[s][0].to), again = true;
         } else if (near_[s].size() == 2) {
@@ -78,12 +81,12 @@ class Refiner {
     std::vector<int64_t> name(near_.size());
     int64_t next = n_;
     for (int64_t u = 0; u < int64_t(near_.size()); ++u) name[u] = u < n_ ? u : near_[u].empty() ? -1 : next++;
+    auto write = [&](int64_t u, const Arc& x) { edges.push_back(name[u]), edges.push_back(name[x.to]), lengths.push_back(x.length); };
+    for (int64_t s = n_; s < stars_; ++s)  // in cyclic order
+      for (const Arc& x : near_[s]) write(s, x);
     for (int64_t u = 0; u < int64_t(near_.size()); ++u)
       for (const Arc& x : near_[u])
-        if (u < x.to) {
-          edges.push_back(name[u]), edges.push_back(name[x.to]);
-          lengths.push_back(x.length);
-        }
+        if (u < x.to && !star(u) && !star(x.to)) write(u, x);
   }
 
  private:
@@ -107,7 +110,7 @@ class Refiner {
     double precision, reach;
   };
 
-  const int64_t n_, *ptr_, *nbr_;
+  const int64_t n_, stars_, *ptr_, *nbr_;
   const double margin_;
   const int64_t visits_;
   std::vector<std::vector<Arc>> near_;
@@ -120,6 +123,7 @@ class Refiner {
   std::vector<double> own_, others_;
   std::mt19937_64 random_;
 
+  bool star(int64_t u) const { return u >= n_ && u < stars_; }
   double uniform() { return double(random_() >> 11) * 0x1p-53; }
   int64_t below(int64_t k) { return int64_t(random_() % uint64_t(k)); }
 
@@ -152,22 +156,25 @@ class Refiner {
     Move move;
     const int64_t size = int64_t(path.size()), i = below(size - 1), kind = below(12);
     const int64_t p = path[i], q = path[i + 1];
+    if (star(p) || star(q)) return move;
     const double was = length(p, q);
     if (kind < 3) {  // one length on the path
       stretch(move, p, q, other(was));
     } else if (kind == 3) {  // one length beside it
       const int64_t v = path[below(size)];
       const Arc a = near_[v][below(int64_t(near_[v].size()))];
-      stretch(move, v, a.to, other(a.length));
+      if (!star(v) && !star(a.to)) stretch(move, v, a.to, other(a.length));
     } else if (kind == 4) {  // all leaf edges of a node
       const int64_t v = path[below(size)];
       const double l = other(1.0);
       for (const Arc& a : near_[v])
-        if (near_[a.to].size() == 1) stretch(move, v, a.to, l);
+        if (near_[a.to].size() == 1 && !star(v)) stretch(move, v, a.to, l);
     } else if (kind < 8) {  // cut the path and join its halves elsewhere
+      const int64_t a = path[below(i + 1)], b = path[i + 1 + below(size - 1 - i)];
+      if (star(a) || star(b)) return move;
       rewired = true;
       move.out.push_back({p, q, was});
-      move.in.push_back({path[below(i + 1)], path[i + 1 + below(size - 1 - i)], other(1.0)});
+      move.in.push_back({a, b, other(1.0)});
     } else {  // a hidden node on the edge, and a neighbour of one end hung there
       rewired = true;
       const bool first = random_() & 1;
@@ -181,7 +188,7 @@ class Refiner {
           if (z != p && z != q && length(end, z) >= 0) w = z;
         }
       }
-      if (w < 0) return move;
+      if (w < 0 || star(w)) return move;
       const int64_t s = int64_t(near_.size());
       near_.emplace_back(), watch_.emplace_back();
       const double f = 0.1 + 0.8 * uniform();
@@ -201,8 +208,16 @@ class Refiner {
     std::vector<double>&own = own_, &others = others_;
     heap.clear(), own.clear(), others.clear();
     auto open = [&](int64_t v, int64_t from, double d) {
-      for (const Arc& a : near_[v])
-        if (a.to != from) heap.push_back({d + a.length, a.to, v}), std::push_heap(heap.begin(), heap.end());
+      const std::vector<Arc>& arcs = near_[v];
+      size_t at = 0;
+      if (star(v))
+        while (arcs[at].to != from) ++at;
+      for (size_t k = 0; k < arcs.size(); ++k) {
+        if (arcs[k].to == from) continue;
+        const size_t gap = k > at ? k - at : at - k;
+        const double apart = star(v) && gap > 1 && gap + 1 < arcs.size() ? 2.5 * margin_ : 0.0;
+        heap.push_back({d + arcs[k].length + apart, arcs[k].to, v}), std::push_heap(heap.begin(), heap.end());
+      }
     };
     open(u, -1, 0);
     const int64_t most = visits_ + 2 * degree;
