@@ -18,8 +18,11 @@ from hypgeo.ops import tree as ops
 
 
 def kept_tree(graph: Graph, embedding: Embedding) -> Graph:
-    """The tree that an embedding of `graph` hangs on, with the graph's lengths; bridges are twice the longest edge."""
-    assert embedding.parent is not None
+    """The tree that an embedding of `graph` hangs on, with the graph's lengths; bridges are twice the longest edge.
+
+    A refined tree has lengths and hidden nodes of its own, so that the graph says nothing of it.
+    """
+    assert embedding.parent is not None and embedding.n == graph.n
     parent = embedding.parent.numpy()
     child = np.flatnonzero(parent >= 0)
     node = np.array([graph.index(label) for label in embedding.labels], dtype=np.int64)
@@ -58,25 +61,26 @@ def worst_ulps(embedding: Embedding, pairs: int = 50, seed: int = 0) -> float:
     )
     worst = 0.0
     with mp.workdps(40 + int(2 * embedding.radius / math.log(10))):
+        places = {0: [*[mp.mpf(0)] * (embedding.dim - 1), mp.mpf(1)]}
         for k in range(pairs):
-            true = _distance(_place(embedding, int(i[k])), _place(embedding, int(j[k])))
+            true = _distance(_place(embedding, int(i[k]), places), _place(embedding, int(j[k]), places))
             for value in found[:, k].tolist():
                 error = abs(mp.mpf(value) - true)
                 worst = max(worst, float(error / math.ulp(float(true))) if true else math.inf if error else 0.0)
     return worst
 
 
-def _place(embedding: Embedding, node: int) -> list[Any]:
+def _place(embedding: Embedding, node: int, places: dict[int, list[Any]]) -> list[Any]:
     path = []
-    while (up := int(embedding.manifold.parent[node])) >= 0:
+    while node not in places:
         path.append(node)
-        node = up
-    x, y = [mp.mpf(0)] * (embedding.dim - 1), mp.mpf(1)
+        node = int(embedding.manifold.parent[node])
     for k in reversed(path):
+        *x, y = places[node]
         *offset, log_height = (mp.mpf(v) for v in embedding.points[k].tolist())
-        x = [s + y * t for s, t in zip(x, offset, strict=True)]
-        y *= mp.exp(log_height)
-    return [*x, y]
+        places[k] = [*(s + y * t for s, t in zip(x, offset, strict=True)), y * mp.exp(log_height)]
+        node = k
+    return places[node]
 
 
 def _distance(p: list[Any], q: list[Any]) -> Any:
