@@ -6,6 +6,7 @@
 //     d((0, y_u), (g, h))             otherwise,
 // which holds whatever the points are: no property of a construction is used.  Outside a subtree everything is either high
 // (y >= `above`) or far to the side (|x| >= `beside`) in its root's frame, so the climb towards the root stops early too.
+// Edges may be longer than the exponents of float64 reach: heights, `above`, `beside` and g / y_u are held as logarithms.
 #pragma once
 
 #include <numeric>
@@ -15,6 +16,16 @@
 namespace hypgeo::tree {
 
 constexpr double kSlack = 1e-12;  // covers the rounding of the boxes, and ties: a distance within 1e-12 of another counts as equal to it
+
+// Distance to a vertical wall whose gap is e^r times the own height.
+inline double wall(double r) { return r > 20 ? r + 0.6931471805599453 : std::asinh(std::exp(r)); }
+
+// log max(0, e^l - r)
+inline double log_less(double l, double r) {
+  if (r == 0) return l;
+  const double q = std::log(r) - l;
+  return q < 0 ? l + std::log1p(-std::exp(q)) : -INFINITY;
+}
 
 class Index {
  public:
@@ -61,8 +72,7 @@ class Index {
       }
       if (children(a) > (from >= 0)) below(a, from, x, l, reach, found);
       if (t_.parent[a] < 0) return;
-      const double r = norm(x.data(), m_), y = std::exp(l);
-      const double side = beside_[a] > r ? std::asinh((beside_[a] - r) / y) : 0.0;
+      const double side = wall(log_less(beside_[a], norm(x.data(), m_)) - l);
       const double up = above_[a] > l ? above_[a] - l : 0.0;
       if (std::min(side, up) * (1 - kSlack) > reach) return;
       const double h = std::exp(t_.log_height(a));
@@ -150,22 +160,23 @@ class Index {
       }
       for (int64_t k = 0; k < c; ++k) {
         const int64_t w = child_[first_[p] + k];
-        const double l = t_.log_height(w), a = std::exp(l);
+        const double l = t_.log_height(w);
         above_[w] = std::min(0.0, above_[p]) - l;
-        beside_[w] = std::min(gap[k], std::max(0.0, beside_[p] - norm(t_.offset(w), m_))) / a;
+        beside_[w] = std::min(std::log(gap[k]), log_less(beside_[p], norm(t_.offset(w), m_))) - l;
       }
     }
   }
 
+  // How far, at least, a box is from x at log height lu; ly and y the log height of the box's frame and its exponential.
   double bound(const double* low, const double* high, double top, const std::vector<double>& x, double lu, double ly, double y) const {
     double s = 0;
     for (int k = 0; k < m_; ++k) {
       const double g = std::max({0.0, y * low[k] - x[k], x[k] - y * high[k]});
       s += g * g;
     }
-    const double g = std::sqrt(s), h = ly + top, yu = std::exp(lu);
-    if (h >= 0.5 * std::log(s + yu * yu)) return std::asinh(g / yu);
-    return distance(g, lu, h);
+    const double log_g = 0.5 * std::log(s), h = ly + top;
+    if (h >= std::max(log_g, lu) + 0.5 * std::log1p(std::exp(-2 * std::fabs(log_g - lu)))) return wall(log_g - lu);
+    return distance(std::sqrt(s), lu, h);
   }
 
   // Everything below c (but not below its child `skip`); x = displacement of u from c and lu, ly the log heights, in one frame.
