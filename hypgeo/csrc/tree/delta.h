@@ -17,11 +17,13 @@ inline double delta(const double* d, int64_t n, const int64_t* ptr, const int64_
     int32_t a, b;
   };
   std::vector<Pair> pairs;
-  auto extended = [&](int64_t a, int64_t b) {  // some neighbour z of a has a on a shortest path from z to b
+  // Some neighbour z of a has a on a shortest path from b to z.  It must be farther, not only by an edge that rounding swallows:
+  // else two nodes at (nearly) one place would each be passed over for the other.
+  auto extended = [&](int64_t a, int64_t b) {
+    const double* from = d + b * n;
     for (int64_t e = ptr[a]; e < ptr[a + 1]; ++e) {
       const int64_t z = nbr[e];
-      const double edge = d[a * n + z];
-      if (edge > 0 && d[z * n + b] >= (d[a * n + b] + edge) * (1 - 1e-12)) return true;
+      if (from[z] > from[a] && from[z] >= from[a] + d[a * n + z]) return true;
     }
     return false;
   };
