@@ -10,6 +10,7 @@ from __future__ import annotations
 import decimal
 import math
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,6 @@ from hypgeo import _C
 
 Floats = npt.NDArray[np.float64]
 TIE = 1e-12  # distances within this ratio of each other count as tied (csrc/tree/search.h: kSlack)
-_EXACT = decimal.Context(prec=90, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)
 
 
 def _native(name: str) -> Callable[..., Any] | None:
@@ -47,40 +47,95 @@ def climb(
     return x, log_y
 
 
+def _branch(parent: Any, node: int, stop: int) -> list[int]:
+    """The nodes from below `stop` down to `node`."""
+    nodes = []
+    while node != stop:
+        nodes.append(node)
+        node = int(parent[node])
+    return nodes[::-1]
+
+
 def _dist_exact(parent: Any, rows: Any, i: int, j: int) -> float:
+    """Distance of two nodes, correctly rounded but for double rounding, whatever cancels on the way."""
     a, b = i, j
     while a != b:
         a, b = (int(parent[a]), b) if a > b else (a, int(parent[b]))
-    ctx = _EXACT
-    (xu, lu), (xv, lv) = climb(parent, rows, i, a, ctx), climb(parent, rows, j, a, ctx)
-    q = sum((ctx.power(ctx.subtract(s, t), 2) for s, t in zip(xu, xv, strict=True)), decimal.Decimal(0))
-    delta, total = ctx.subtract(lu, lv), ctx.add(lu, lv)
-    # 4 sinh^2(d/2) = |dx|^2 / (y_u y_v) + (y_u - y_v)^2 / (y_u y_v)
-    s = ctx.add(ctx.multiply(q, ctx.exp(-total)), ctx.subtract(ctx.add(ctx.exp(delta), ctx.exp(-delta)), 2))
-    h = ctx.sqrt(ctx.divide(s, 4))
-    return float(ctx.multiply(2, ctx.ln(ctx.add(h, ctx.sqrt(ctx.fma(h, h, 1))))))
+    branches = [_branch(parent, node, a) for node in (i, j)]
+    if not all(math.isfinite(v) for branch in branches for k in branch for v in rows[k]):
+        return math.nan
+    # dx = sum of b exp(s) over the distinct s.  Exponentials of distinct rationals are linearly independent over the
+    # rationals (Lindemann, Weierstrass): dx is 0 only where nothing is left, and else it shows once digits are enough.
+    terms: dict[Fraction, list[Fraction]] = {}
+    logs = []
+    for sign, branch in zip((1, -1), branches, strict=True):
+        log_y = Fraction(0)
+        for k in branch:
+            *offset, log_height = map(Fraction, rows[k])
+            if any(offset):
+                so_far = terms.get(log_y, [Fraction(0)] * len(offset))
+                terms[log_y] = [s + sign * t for s, t in zip(so_far, offset, strict=True)]
+            log_y += log_height
+        logs.append(log_y)
+    terms = {s: offset for s, offset in terms.items() if any(offset)}
+    digits = 50
+    while True:
+        ctx = context(digits)
+
+        def number(q: Fraction, ctx: decimal.Context = ctx) -> decimal.Decimal:
+            return ctx.divide(decimal.Decimal(q.numerator), decimal.Decimal(q.denominator))
+
+        with decimal.localcontext(ctx):
+            size, x = decimal.Decimal(0), [decimal.Decimal(0)] * (len(rows[0]) - 1)
+            for s, offset in terms.items():
+                parts = [number(s).exp() * number(t) for t in offset]
+                x = [u + v for u, v in zip(x, parts, strict=True)]
+                size += (1 + abs(number(s))) * sum(map(abs, parts))
+            if not terms or max(map(abs, x)).scaleb(digits - 25) > size * len(terms):
+                z, total = number(abs(logs[0] - logs[1])) / 2, number(logs[0] + logs[1])
+                # cosh d = 1 + (|dx|^2 + dy^2) / (2 y_u y_v)
+                h = (sum(v * v for v in x) * (-total).exp() / 4 + _sinh(z) ** 2).sqrt()
+                return float(2 * _asinh(h))
+        digits *= 2
+
+
+def _sinh(z: decimal.Decimal) -> decimal.Decimal:
+    if z > decimal.Decimal("1e-8"):
+        return (z.exp() - (-z).exp()) / 2
+    return z * (1 + z * z / 6 * (1 + z * z / 20 * (1 + z * z / 42)))
+
+
+def _asinh(h: decimal.Decimal) -> decimal.Decimal:
+    if h > decimal.Decimal("1e-8"):
+        return (h + (h * h + 1).sqrt()).ln()
+    return h * (1 - h * h / 6 * (1 - 9 * h * h / 20 * (1 - 25 * h * h / 42)))
 
 
 def dist(parent: Tensor, rows: Tensor, i: Tensor, j: Tensor) -> Tensor:
     """Distance (K = -1) of nodes i and j, (b,) int64 each; at most 2 ulp (decimal body: 1 ulp)."""
-    out = torch.empty(i.shape, dtype=torch.float64)
+    out = torch.full(i.shape, math.nan, dtype=torch.float64)
     if op := _native("tree_dist"):
         op(parent, rows, i.contiguous(), j.contiguous(), out)
-    else:
+    return _settle(parent, rows, i, j, out)
+
+
+def _settle(parent: Tensor, rows: Tensor, i: Tensor, j: Tensor, out: Tensor) -> Tensor:
+    """Distances in decimals where the compiled ones are uncertain, which they say with nan."""
+    open_ = out.isnan().nonzero()[:, 0]
+    if len(open_):
         p, r = parent.tolist(), rows.tolist()
-        for k, (a, b) in enumerate(zip(i.tolist(), j.tolist(), strict=True)):
-            out[k] = _dist_exact(p, r, a, b)
+        found = [_dist_exact(p, r, a, b) for a, b in zip(i[open_].tolist(), j[open_].tolist(), strict=True)]
+        out[open_] = torch.tensor(found, dtype=torch.float64)
     return out
 
 
 def dist_from(parent: Tensor, rows: Tensor, sources: Tensor) -> Tensor:
     """Distances (b, n) from nodes `sources` (b,) to every node; at most 2 ulp."""
+    out = rows.new_full((len(sources), len(rows)), math.nan)
     if op := _native("tree_dist_from"):
-        out = rows.new_empty(len(sources), len(rows))
         op(parent, rows, sources.contiguous(), out)
-        return out
-    everyone = torch.arange(len(rows))
-    return torch.stack([dist(parent, rows, s.expand(len(rows)), everyone) for s in sources])
+    i, j = sources.repeat_interleave(len(rows)), torch.arange(len(rows)).repeat(len(sources))
+    return _settle(parent, rows, i, j, out.reshape(-1)).reshape(out.shape)
 
 
 def _levels(parent: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
@@ -198,6 +253,9 @@ def _half_width(omega: float, e: float) -> float:
     return lo
 
 
+_NARROWEST, _BLUR = 1e-9, 1e-14  # of sectors: csrc/tree/build.h
+
+
 def _fit(
     parent: list[int], w: list[float], evenly: list[int], allowance: float, scale: float
 ) -> tuple[list[float], list[float], list[float], list[float]] | None:
@@ -208,14 +266,14 @@ def _fit(
     even = [2 * math.pi / (k + (i > 0)) if evenly[i] else 0.0 for i, k in enumerate(even)]
     for i in range(n - 1, 0, -1):
         left, e = 2 * math.pi - used[i], math.exp(-scale * w[i])
-        if left <= 0:
+        if left < _NARROWEST:
             return None
-        up[i] = even[i] or min(left, _sector(math.pi / 2, e))
-        width = _half_width(up[i], e)
+        up[i] = even[i] or min(left, _sector(math.pi / 2, e) + _BLUR)
+        width = _half_width(up[i] - _BLUR, e)
         rest = allowance * w[i] + math.log(math.sin(width)) if width > 0 else -1.0
         if rest < 0:
             return None
-        from_parent[i] = _sector(math.asin(math.exp(-rest)), e)
+        from_parent[i] = max(_NARROWEST, _sector(math.asin(math.exp(-rest)), e) + _BLUR)
         if fixed := even[parent[i]]:
             if from_parent[i] > fixed:
                 return None
@@ -282,9 +340,9 @@ def sectors(
         omega, e = from_parent[i] + spare * part[i] / total[p[i]], math.exp(-scale * w[i])
         theta = at[p[i]] + omega / 2
         at[p[i]] += omega
-        down = abs(theta - math.pi) < 1e-13
+        down = abs(theta - math.pi) < 0.2 * _BLUR
         direction[i, 0], direction[i, 1] = (0.0, -1.0) if down else (math.sin(theta), math.cos(theta))
-        extra[i] = -math.log(math.sin(_half_width(omega, e))) - math.log(math.sin(_half_width(up[i], e)))
+        extra[i] = -sum(math.log(math.sin(_half_width(width - _BLUR, e))) for width in (omega, up[i]))
     return direction, extra
 
 

@@ -5,6 +5,8 @@
 // sector of half-width phi + slack, sectors do not overlap, and slack = 2 atan(2 exp(-s w_e) sin phi) bounds the angle by which
 // anything reached through the edge, however far, can deviate from the edge's own direction.
 //
+// Angles are floats: kBlur of every sector is left free for their rounding, and a sector is never narrower than kNarrowest.
+//
 // Guarantee.  For any nodes u, v at path length D (in w):   s D <= d(u, v) <= sum of tau_e,   hence the worst distortion is
 // at most 1 + max_e (a(p, e) + a(q, e)) / (s w_e).
 //   Upper bound: triangle inequality.  Lower bound: walk the path u = v_0, ..., v_k = v and write d(v_0, v_k) =
@@ -44,6 +46,9 @@ inline double half_width(double omega, double e) {
   return lo;
 }
 
+constexpr double kNarrowest = 1e-9;  // no sector is narrower: directions are floats, and a long edge asks for next to nothing
+constexpr double kBlur = 1e-14;      // what rounding may turn directions by, left free in every sector
+
 struct Sectors {
   std::vector<double> used, up, from_parent;  // per node: angle taken by child edges; sector of the parent edge; that edge's sector at the parent
   std::vector<double> even;                   // at nodes that divide their circle evenly: the sector of every edge; else 0
@@ -59,11 +64,11 @@ struct Sectors {
     std::fill(used.begin(), used.end(), 0.0);
     for (int64_t i = n - 1; i > 0; --i) {
       const double left = 2 * kPi - used[i], e = std::exp(-scale * w[i]);
-      if (left <= 0) return false;
-      up[i] = even[i] > 0 ? even[i] : std::min(left, sector(kPi / 2, e));
-      const double rest = allowance * w[i] + std::log(std::sin(half_width(up[i], e)));
+      if (left < kNarrowest) return false;
+      up[i] = even[i] > 0 ? even[i] : std::min(left, sector(kPi / 2, e) + kBlur);
+      const double rest = allowance * w[i] + std::log(std::sin(half_width(up[i] - kBlur, e)));
       if (!(rest >= 0)) return false;
-      from_parent[i] = sector(std::asin(std::exp(-rest)), e);
+      from_parent[i] = std::max(kNarrowest, sector(std::asin(std::exp(-rest)), e) + kBlur);
       if (const double fixed = even[parent[i]]; fixed > 0) {
         if (from_parent[i] > fixed) return false;
         from_parent[i] = fixed;
@@ -114,10 +119,10 @@ inline bool sectors(const int64_t* parent, const double* w, const uint8_t* evenl
     const double omega = s.from_parent[i] + spare[p] * share[i] / total[p], e = std::exp(-scale * w[i]);
     const double theta = at[p] + omega / 2;
     at[p] += omega;
-    const bool down = std::fabs(theta - kPi) < 1e-13;
+    const bool down = std::fabs(theta - kPi) < 0.2 * kBlur;
     direction[2 * i] = down ? 0.0 : std::sin(theta);
     direction[2 * i + 1] = down ? -1.0 : std::cos(theta);
-    extra[i] = -std::log(std::sin(half_width(omega, e))) - std::log(std::sin(half_width(s.up[i], e)));
+    extra[i] = -std::log(std::sin(half_width(omega - kBlur, e))) - std::log(std::sin(half_width(s.up[i] - kBlur, e)));
   }
   return true;
 }
