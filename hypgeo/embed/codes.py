@@ -39,8 +39,8 @@ def spherical_code(count: int, dim: int) -> tuple[Floats, float]:
     if count <= _MEASURED:
         cosine = code @ code.T
         np.fill_diagonal(cosine, -1.0)
-        lo = max(lo, math.acos(min(1.0, float(cosine.max()))) * (1 - 1e-9))
-    return code, lo
+        lo = max(lo, math.acos(min(1.0, float(cosine.max()))))
+    return code, lo * (1 - 1e-9)  # the counts above allow for rounding, and so must the bound
 
 
 def _simplex(count: int, dim: int) -> Floats:

@@ -77,17 +77,21 @@ class TreeEmbedder:
         self.random_state = random_state
 
     def _check(self) -> None:
-        if not isinstance(self.dim, int) or self.dim < 2:
+        if not isinstance(self.dim, int | np.integer) or self.dim < 2:
             raise ValueError(f"dim is {self.dim!r}; a tree needs a hyperbolic space of dimension 2 or more.")
-        for name, value in (("distortion", self.distortion), ("tau", self.tau)):
-            if value is not None and not (isinstance(value, int | float) and 0 < value < math.inf):
+        given: dict[str, Any] = {"distortion": self.distortion, "tau": self.tau}
+        if self.tau is None and given["distortion"] is None:
+            raise ValueError("distortion and tau are both None; one of them must say how long edges are to be.")
+        for name, value in given.items():
+            number = isinstance(value, int | float | np.floating | np.integer)
+            if value is not None and not (number and 0 < value < math.inf):
                 meaning = "0.1 allows 10 %" if name == "distortion" else "the hyperbolic length of an edge"
                 raise ValueError(f"{name} is {value!r}; it must be a positive number ({meaning}).")
         if self.representation not in REPRESENTATIONS:
             raise ValueError(
                 f"representation is {self.representation!r}; it must be one of {', '.join(REPRESENTATIONS)}."
             )
-        if not isinstance(self.refine, int) or self.refine < 0:
+        if not isinstance(self.refine, int | np.integer) or self.refine < 0:
             raise ValueError(f"refine is {self.refine!r}; it must be a number of rounds, 0 or more.")
 
     def fit(self, graph: Any) -> TreeEmbedder:
@@ -117,9 +121,9 @@ class TreeEmbedder:
             "hypgeo": _version(),
             "nodes": graph.n,
             "edges": graph.m,
-            "dim": self.dim,
+            "dim": int(self.dim),
             "root": _plain(graph.labels[root]),
-            "distortion": None if self.tau is not None else self.distortion,
+            "distortion": None if self.tau is not None else float(self.distortion),
             **made,
             "edges_set_aside": [[_plain(graph.labels[a]), _plain(graph.labels[b])] for a, b in spanning.set_aside],
             "bridges": [[_plain(graph.labels[a]), _plain(graph.labels[b])] for a, b in spanning.bridges],
@@ -159,13 +163,13 @@ class TreeEmbedder:
         keep = np.flatnonzero(head == np.arange(n))
         rows = torch.zeros(n, self.dim, dtype=torch.float64)
         if len(keep) == 1:
-            return rows, {"scale": self.tau or 1.0, "guaranteed_distortion": 1.0}
+            return rows, {"scale": float(self.tau or 1.0), "guaranteed_distortion": 1.0}
         small = np.cumsum(head == np.arange(n)) - 1
         up = torch.from_numpy(np.concatenate([[-1], small[head[parent[keep[1:]]]]]))
         w = torch.from_numpy(length[keep])
         if self.tau is not None:
             made: dict[str, Any] = {"scale": float(self.tau), "guaranteed_distortion": None}
-            direction, tau = _even(up, self.dim), self.tau * w
+            direction, tau = _even(up, self.dim), float(self.tau) * w
         else:
             direction, extra, scale = _allotted(
                 up, w, self.dim, min(float(self.distortion), most), torch.from_numpy(evenly[keep])
@@ -253,20 +257,30 @@ def _allotted(parent: Tensor, w: Tensor, dim: int, excess: float, evenly: Tensor
     least = np.full(len(p), math.inf)  # shortest edge at each node
     least[1:] = w[1:]
     np.minimum.at(least, p[1:], w[1:].numpy())
-    half, scale, extra = angle[edges] / 2, math.inf, np.zeros(len(p))
-    for _ in range(60):
-        # alpha / 2 = phi + atan(exp(-s w) sin phi): the same slack as in the plane, all sectors of a node being equal
-        slack, phi = np.exp(-scale * least), half.copy()
-        for _ in range(30):
-            phi = half - np.arctan(slack * np.sin(phi))
-        cost = np.where(edges > 1, -np.log(np.sin(np.clip(phi, 1e-300, math.pi / 2))), 0.0)
-        extra[1:] = cost[1:] + cost[p[1:]]
-        needed = float((extra[1:] / w[1:].numpy()).max()) / excess
-        if scale < math.inf and needed <= scale * (1 + 1e-9):
-            break
-        scale = needed * (1 + 1e-6) if scale == math.inf else max(needed, scale) * 1.01
-    scale = max(scale, 1e-6 / float(w[1:].min()))  # straight paths need nothing; keep points apart
-    return _even(parent, dim), torch.from_numpy(extra), scale
+    half = angle[edges] / 2
+
+    def asked(scale: float) -> tuple[Floats, float]:
+        """The extra lengths at a scale, and the least scale that is enough for them."""
+        # half = phi + 2 atan(e sin phi), by Newton's method: concave in phi, so that every step stays below the root
+        e = np.exp(-scale * least)
+        phi = half / (1 + 2 * e)
+        for _ in range(8):
+            turn = e * np.sin(phi)
+            phi -= (phi + 2 * np.arctan(turn) - half) / (1 + 2 * e * np.cos(phi) / (1 + turn**2))
+        cost = np.where(edges > 1, -np.log(np.sin(phi)), 0.0)
+        extra = cost + cost[p]
+        extra[0] = 0.0
+        return extra, float((extra[1:] / w[1:].numpy()).max()) / excess
+
+    # build.h's guarantee, all sectors of a node being equal: what is seen through an edge turns by at most
+    # 2 atan(exp(-tau) cot psi), and psi >= phi
+    low = asked(math.inf)[1]
+    high = asked(low)[1]  # what is asked for falls as the scale grows
+    while high - low > 1e-4 * high:
+        middle = (low + high) / 2
+        low, high = (low, middle) if asked(middle)[1] <= middle else (middle, high)
+    scale = max(high, 1e-6 / float(w[1:].min()))  # a single edge needs nothing; keep points apart
+    return _even(parent, dim), torch.from_numpy(asked(scale)[0]), scale
 
 
 def _leaves(parent: Tensor) -> Tensor:
