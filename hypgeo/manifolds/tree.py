@@ -10,8 +10,6 @@ from torch import Tensor
 
 from hypgeo.ops import tree as ops
 
-_ROUNDING = 2.0**-53
-
 
 class HalfSpaceTree:
     """Finitely many points of the upper half-space (height last), each stored in the frame of its parent.
@@ -59,7 +57,10 @@ class HalfSpaceTree:
         return points.contiguous()
 
     def _nodes(self, i: Tensor | int) -> Tensor:
-        i = torch.as_tensor(i, dtype=torch.int64)
+        i = torch.as_tensor(i)
+        if i.numel() and (i.is_floating_point() or i.dtype is torch.bool):
+            raise TypeError(f"nodes are integers from 0 to {len(self.parent) - 1}, not {i.dtype}.")
+        i = i.to(torch.int64)
         if i.numel() and not (0 <= int(i.min()) and int(i.max()) < len(self.parent)):
             bad = int(i.min()) if i.min() < 0 else int(i.max())
             raise ValueError(f"node {bad} does not exist; nodes are 0 to {len(self.parent) - 1}.")
@@ -97,8 +98,8 @@ class HalfSpaceTree:
     def point(self, points: Tensor, i: int, digits: int | None = None) -> tuple[decimal.Decimal, ...]:
         """Node i as one half-space point (x_1, ..., x_{d-1}, y), to `digits` significant digits.
 
-        Default: 17 digits beyond the decades between the smallest height and 1 on the way, so that the position is
-        known to 17 digits at the scale of its own height.
+        Default: 17 digits beyond the decades between the node's height and the largest number on the way, so that the
+        position is known to 17 digits at the scale of its own height.
         """
         rows = self._check(points).tolist()
         parent = self.parent.tolist()
@@ -106,9 +107,11 @@ class HalfSpaceTree:
         log_y, deepest, k = 0.0, 0.0, i
         while k > 0:
             log_y += rows[k][-1]
-            deepest, k = max(deepest, abs(log_y)), parent[k]
-        digits = 17 + int(deepest / math.log(10)) if digits is None else digits
-        x, log_height = ops.climb(parent, rows, i, 0, ops.context(digits + 10))
+            reach = max(map(abs, rows[k][:-1]))
+            deepest, k = max(deepest, abs(log_y), (math.log(reach) if reach else 0.0) - log_y), parent[k]
+        room = 1 + int(deepest / math.log(10))
+        digits = 16 + room if digits is None else digits
+        x, log_height = ops.climb(parent, rows, i, 0, ops.context(digits + room + 10))
         rounded = ops.context(digits)
         return (*(rounded.plus(v) for v in x), rounded.exp(log_height))
 
@@ -130,11 +133,13 @@ class HalfSpaceTree:
     def ball_error(self, points: Tensor) -> Tensor:
         """(n,) hyperbolic distance (K = -1) by which rounding to a float64 ball may move each node, to first order.
 
-        Rounding moves coordinates by at most 2^-53 |x|, and lengths grow by 2 / (1 - |x|^2) = (|x|^2 + (1 + y)^2) / 2y.
+        Rounding moves coordinates by at most 10 * 2^-53, where y > 1 by another 2 log y * 2^-53, and lengths grow by
+        2 / (1 - |x|^2) = (|x|^2 + (1 + y)^2) / 2y.
         """
         at = self.positions(points)
         x, log_y = at[:, :-1], at[:, -1]
-        return _ROUNDING * (x.square().sum(dim=1) + (1 + log_y.exp()).square()) * torch.exp(-log_y) / 2
+        moved = 2.0**-53 * (10 + 2 * log_y.clamp(min=0))
+        return moved * (x.square().sum(dim=1) + (1 + log_y.exp()).square()) * torch.exp(-log_y) / 2
 
     def local_polar(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """(n,) each, d = 2: direction theta from "up" (signed, radians) and distance tau, as the parent sees a node."""
