@@ -57,7 +57,7 @@ def distortion(
     sources = np.arange(n) if exact else np.sort(draw.choice(n, size=max(1, min(n, wanted // n)), replace=False))
     adjacency = graph.adjacency()
     zero = adjacency.data == 0
-    tiny = 1e-9 * float(adjacency.data[~zero].min(initial=1.0)) / max(n, 1)
+    tiny = max(1e-18 * float(adjacency.data[~zero].min(initial=1.0)) / n, 5e-324)
     adjacency.data[zero] = tiny  # csgraph takes a stored zero for no edge; undone below
     ratios: list[npt.NDArray[np.float64]] = []
     coincident = 0
