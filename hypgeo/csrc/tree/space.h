@@ -8,6 +8,9 @@
 //     cosh d = 1 + (|dx|^2 + dy^2) / (2 y_u y_v)
 // one has  d = 2 asinh sqrt(A^2 + B^2),  A = |dx| / (2 sqrt(y_u y_v)),  B = sinh((log y_u - log y_v) / 2),
 // a form without cancellation; heights enter through their logarithms only, so that no radius is too large.
+// What can cancel is dx, where different paths lead (nearly) to one place, and what can leave the exponents of float64 are a
+// and the squares.  Every sum is followed by a bound of its error, and a distance that is not certain is NaN: the caller
+// (hypgeo/ops/tree.py) then takes it in decimals, with as many digits as it needs.
 // Nodes are stored parents first (parent[i] < i, the root's parent is -1); hence the larger of two indices is never an
 // ancestor of the smaller, and walking the larger one up finds the common ancestor.
 #pragma once
@@ -35,7 +38,8 @@ struct Points {
 
 inline dd ln2() { return dd(0.693147180559945286, 2.319046813846299558e-17); }
 
-// exp of a double-double below the overflow threshold, relative error about 2^-98: reduction by ln 2 and by 2^9, Taylor, nine doublings.
+// exp of a double-double below the overflow threshold, relative error about 2^-98 + 2^-103 |a|: reduction by ln 2 and by 2^9,
+// Taylor, nine doublings.
 inline dd exp(dd a) {
   if (a.hi < -740) return dd(0.0);
   const double k = std::nearbyint(a.hi / 0.693147180559945286);
@@ -65,21 +69,43 @@ inline dd sinh(dd z) {
   return sum;
 }
 
+// How much was summed on the way to a position: what the error of the sum is measured by.
+struct Wear {
+  double size = 0;   // sum of |b| prod a: no partial sum was larger
+  double turns = 0;  // sum of |log a|
+  double steps = 0;
+
+  void step(double log_a) {
+    turns += std::fabs(log_a);
+    steps += 1;
+  }
+  Wear operator+(const Wear& o) const { return {size + o.size, turns + o.turns, steps + o.steps}; }
+  // Bound of the error of x: 2^-97 per exponential and product, and what rounding of the logarithms, 2^-104 a step, makes of it.
+  double error() const { return std::ldexp(size * steps * (1 + std::ldexp(turns, -6)), -97); }
+};
+
+constexpr double kFaint = 1e-270;  // below this the low parts of double-doubles underflow
+
 // What a frame sees of a node below it.
 struct Seen {
   std::vector<dd> x;
   dd log_y;
   bool at_axis;  // x = 0 so far
+  Wear wear;
   explicit Seen(int axes) : x(axes, dd(0.0)), log_y(0.0), at_axis(true) {}
   void reset() {
     std::fill(x.begin(), x.end(), dd(0.0));
     log_y = dd(0.0);
     at_axis = true;
+    wear = Wear();
   }
   // from the frame of `node` to its parent's
   void lift(const Points& t, int64_t node) {
     const double* b = t.offset(node);
     const double la = t.log_height(node);
+    wear.step(la);
+    if (wear.size > 0) wear.size = std::max(std::exp(la) * wear.size, kFaint);
+    for (int k = 0; k < t.axes(); ++k) wear.size += std::fabs(b[k]);
     if (at_axis) {
       for (size_t k = 0; k < x.size(); ++k) x[k] = dd(b[k]);
     } else {
@@ -92,13 +118,21 @@ struct Seen {
   }
 };
 
-// Distance (K = -1) of two nodes seen from one frame at horizontal displacement dx: at most 2 ulp.
-inline double distance(const std::vector<dd>& dx, dd lu, dd lv) {
+// Distance (K = -1) of two nodes seen from one frame at horizontal displacement dx: at most 2 ulp, or NaN.
+inline double distance(const std::vector<dd>& dx, dd lu, dd lv, const Wear& wear) {
   dd delta = lu - lv;
   if (delta.hi < 0) delta = dd(0.0) - delta;
   double largest = 0;
   for (const dd& v : dx) largest = std::max(largest, std::fabs(v.hi));
-  if (largest == 0.0) return delta.hi + delta.lo;  // one above the other
+  const double blur = std::ldexp(wear.steps * wear.turns, -48);  // 2^56 times the error of the logarithms
+  const bool beside = !(largest >= std::ldexp(wear.error(), 56) && (largest >= kFaint || wear.size == 0));
+  if (beside) {  // dx is uncertain: it must not matter, whatever it is
+    const double r = 2 * std::log(std::max(wear.size, kFaint)) - (lu + lv).hi;
+    const double least = delta.hi > 1 ? delta.hi : 2 * std::log(delta.hi);
+    if (!(r < least - 80) || !(delta.hi >= blur)) return NAN;
+    return delta.hi + delta.lo;
+  }
+  if (largest == 0.0) return delta.hi == 0 || delta.hi >= blur ? delta.hi + delta.lo : NAN;  // one above the other
   int e;
   std::frexp(largest, &e);
   dd q(0.0);  // |dx|^2 = q 4^e, q in [1/4, d)
@@ -115,10 +149,11 @@ inline double distance(const std::vector<dd>& dx, dd lu, dd lv) {
   }
   const dd b = sinh(delta * dd(0.5));
   const dd h = sqrt(q * exp(r) * dd(0.25) + b * b);
+  if (!(h.hi >= 1e-120 && 2 * h.hi >= blur)) return NAN;  // its square is too small, or its parts are too large
   return 2 * (std::asinh(h.hi) + h.lo / std::sqrt(1 + h.hi * h.hi));
 }
 
-// Distance of nodes i and j; u and v are scratch.
+// Distance of nodes i and j, or NaN; u and v are scratch.
 inline double distance(const Points& t, int64_t i, int64_t j, Seen& u, Seen& v) {
   u.reset();
   v.reset();
@@ -132,15 +167,16 @@ inline double distance(const Points& t, int64_t i, int64_t j, Seen& u, Seen& v) 
     }
   }
   for (size_t k = 0; k < u.x.size(); ++k) u.x[k] = u.x[k] - v.x[k];
-  return distance(u.x, u.log_y, v.log_y);
+  return distance(u.x, u.log_y, v.log_y, u.wear + v.wear);
 }
 
-// Distances from node s to all n nodes in one sweep, the same bound.
+// Distances from node s to all n nodes in one sweep, the same bound, or NaN.
 inline void distances_from(const Points& t, int64_t s, double* out) {
   const int m = t.axes();
   std::vector<dd> dx(size_t(t.n) * m);             // displacement from s, in the frame of the node where the paths part
   std::vector<dd> ly(t.n), ls(t.n), y(t.n);        // log height of the node and of s in that frame; height of the node
   std::vector<char> ancestor(t.n, 0);
+  std::vector<Wear> wear(t.n);
   Seen seen(m);
   for (int64_t a = s;; a = t.parent[a]) {
     ancestor[a] = 1;
@@ -148,6 +184,7 @@ inline void distances_from(const Points& t, int64_t s, double* out) {
     ly[a] = dd(0.0);
     y[a] = dd(1.0);
     ls[a] = seen.log_y;
+    wear[a] = seen.wear;
     if (t.parent[a] < 0) break;
     seen.lift(t, a);
   }
@@ -158,10 +195,16 @@ inline void distances_from(const Points& t, int64_t s, double* out) {
       ls[i] = ls[p];
       ly[i] = ly[p] + dd(t.log_height(i));
       y[i] = exp(ly[i]);
-      for (int k = 0; k < m; ++k) dx[i * m + k] = dx[p * m + k] - y[p] * dd(t.offset(i)[k]);
+      wear[i] = wear[p];
+      wear[i].step(t.log_height(i));
+      for (int k = 0; k < m; ++k) {
+        const double b = t.offset(i)[k];
+        dx[i * m + k] = b == 0 ? dx[p * m + k] : dx[p * m + k] - y[p] * dd(b);
+        if (b != 0) wear[i].size += std::max(y[p].hi * std::fabs(b), kFaint);
+      }
     }
     std::copy(dx.begin() + i * m, dx.begin() + (i + 1) * m, row.begin());
-    out[i] = distance(row, ls[i], ly[i]);
+    out[i] = distance(row, ls[i], ly[i], wear[i]);
   }
 }
 
