@@ -53,7 +53,9 @@ def refine(
         tree = Spanning(edges.numpy(), lengths.numpy(), aside, _bridges(graph, edges.numpy()), tree.stars)
         return tree, before / counted, after / counted
 
-    plain = replace(start, lengths=start.lengths / start.lengths.max())
+    part = graph.components()[1]
+    longest = start.lengths[part[start.edges[:, 0]] == part[start.edges[:, 1]]].max()  # bridges are longer
+    plain = replace(start, lengths=start.lengths / longest)
     starred = with_stars(graph, plain) if stars else plain
     with tqdm(total=rounds, desc="refine", unit="round", disable=not progress, leave=False) as bar:
         # stars save long cycles but stand in the way of other moves; one round tells which start is the better
