@@ -31,6 +31,7 @@ def texts(notebook: Any) -> list[str]:
                 continue
             data = output.get("data", {})
             text = "picture" if "image/png" in data else data.get("text/html") or data.get("text/plain") or output.text
+            text = re.sub(r"[\d,]+ of ([\d,]+ points coincide)", r"some of \1", text)  # hangs on the last bit
             out.append(re.sub(r"\d+\.\d+(e[+-]?\d+)?", lambda number: f"{float(number[0]):.6g}", text))
     return out
 
