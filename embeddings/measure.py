@@ -8,7 +8,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-import mpmath as mp
+import mpmath as mp  # torch brings it, through sympy
 import numpy as np
 import torch
 
