@@ -98,7 +98,7 @@ class HalfSpaceTree:
     def point(self, points: Tensor, i: int, digits: int | None = None) -> tuple[decimal.Decimal, ...]:
         """Node i as one half-space point (x_1, ..., x_{d-1}, y), to `digits` significant digits.
 
-        Default: 17 digits beyond the decades between the node's height and the largest number on the way, so that the
+        Default: 18 digits beyond the decades between the node's height and the largest number on the way, so that the
         position is known to 17 digits at the scale of its own height.
         """
         rows = self._check(points).tolist()
@@ -110,7 +110,7 @@ class HalfSpaceTree:
             reach = max(map(abs, rows[k][:-1]))
             deepest, k = max(deepest, abs(log_y), (math.log(reach) if reach else 0.0) - log_y), parent[k]
         room = 1 + int(deepest / math.log(10))
-        digits = 16 + room if digits is None else digits
+        digits = 17 + room if digits is None else digits
         x, log_height = ops.climb(parent, rows, i, 0, ops.context(digits + room + 10))
         rounded = ops.context(digits)
         return (*(rounded.plus(v) for v in x), rounded.exp(log_height))
