@@ -228,27 +228,48 @@ def _even(parent: Tensor, dim: int) -> Tensor:
 
 
 def _allotted(parent: Tensor, w: Tensor, dim: int, excess: float, evenly: Tensor) -> tuple[Tensor, Tensor, float]:
-    """Directions, extra lengths and scale for a worst distortion of 1 + excess.
+    """Directions (n, dim), extra lengths (n,) and scale for a worst distortion of 1 + excess.
 
-    evenly: (n,) bool, centres of cycles.  In the plane their edges get equal sectors and carry alike, so that of their
-    neighbours, all at one path length from each other, those next to each other on the cycle are the nearest.
+    In more than two dimensions the better of two: directions of a spherical code at every node, or those of a plane
+    within the space, whose sectors follow each edge's own need.
     """
+    excess *= 1 - 1e-9  # so that a measured distortion, rounded, keeps the promise too
+    in_plane = _in_plane(parent, w, excess, evenly)
     if dim == 2:
-        leaves = _leaves(parent)
-        most = ops.allowance(parent, w, excess, evenly=evenly)
-        if not math.isfinite(most):
-            raise ValueError("the tree's edge lengths leave no room for any guarantee; give tau instead of distortion.")
-        scale = most / excess
-        direction, carried = ops.sectors(parent, w, leaves.sqrt(), most, scale, evenly)
-        if evenly.any():
-            above = parent.clamp(min=0)
-            star = torch.where(evenly, torch.arange(len(parent)), above)
-            spoke = evenly | evenly[above]
-            own = -torch.log(torch.sin(math.pi / (1.0 + torch.bincount(above[1:], minlength=len(parent)).double())))
-            outer = (carried - own[star])[spoke].max()  # the most that any spoke carries at its far end
-            carried[spoke] = outer + own[star[spoke]]
-            scale = max(scale, float((carried[1:] / w[1:]).max()) / excess)
-        return direction, carried, scale
+        return in_plane
+    in_space = _in_space(parent, w, dim, excess)
+    if in_space[2] <= in_plane[2]:
+        return in_space
+    flat, extra, scale = in_plane
+    direction = torch.zeros(len(parent), dim, dtype=torch.float64)
+    direction[:, 0], direction[:, -1] = flat.T
+    return direction, extra, scale
+
+
+def _in_plane(parent: Tensor, w: Tensor, excess: float, evenly: Tensor) -> tuple[Tensor, Tensor, float]:
+    """Sectors as wide as each edge needs.
+
+    evenly: (n,) bool, centres of cycles.  Their edges get equal sectors and carry alike, so that of their neighbours,
+    all at one path length from each other, those next to each other on the cycle are the nearest.
+    """
+    most = ops.allowance(parent, w, excess, evenly=evenly)
+    if not math.isfinite(most):
+        raise ValueError("the tree's edge lengths leave no room for any guarantee; give tau instead of distortion.")
+    scale = most / excess
+    direction, carried = ops.sectors(parent, w, _leaves(parent).sqrt(), most, scale, evenly)
+    if evenly.any():
+        above = parent.clamp(min=0)
+        star = torch.where(evenly, torch.arange(len(parent)), above)
+        spoke = evenly | evenly[above]
+        own = -torch.log(torch.sin(math.pi / (1.0 + torch.bincount(above[1:], minlength=len(parent)).double())))
+        outer = (carried - own[star])[spoke].max()  # the most that any spoke carries at its far end
+        carried[spoke] = outer + own[star[spoke]]
+        scale = max(scale, float((carried[1:] / w[1:]).max()) / excess)
+    return direction, carried, scale
+
+
+def _in_space(parent: Tensor, w: Tensor, dim: int, excess: float) -> tuple[Tensor, Tensor, float]:
+    """A spherical code at every node, all its edges alike."""
     p = parent.numpy()
     edges = np.bincount(p[1:], minlength=len(p)) + 1
     angle = np.zeros(edges.max() + 1)

@@ -102,9 +102,12 @@ void rank_rows(Tensor dist, Tensor indptr, Tensor indices, Tensor sources, Tenso
   double* o = data<double>(out);
   each(sources.numel(), [&](int64_t k, int64_t) {
     const int64_t u = s[k];
-    const double* row = dd + k * n;
+    auto row = [&](int64_t w) {  // nan, where a point is none, is farther than all
+      const double x = dd[k * n + w];
+      return x == x ? x : INFINITY;
+    };
     std::vector<double> d;
-    for (int64_t e = ptr[u]; e < ptr[u + 1]; ++e) d.push_back(row[nbr[e]] * (1 + kSlack));
+    for (int64_t e = ptr[u]; e < ptr[u + 1]; ++e) d.push_back(row(nbr[e]) * (1 + kSlack));
     if (d.empty()) {
       o[2 * k] = o[2 * k + 1] = NAN;
       return;
@@ -113,8 +116,8 @@ void rank_rows(Tensor dist, Tensor indptr, Tensor indices, Tensor sources, Tenso
     std::vector<int64_t> closer(d.size(), 0);
     const double reach = d.back();
     for (int64_t w = 0; w < n; ++w)
-      if (w != u && row[w] <= reach) ++closer[std::lower_bound(d.begin(), d.end(), row[w]) - d.begin()];
-    for (int64_t e = ptr[u]; e < ptr[u + 1]; ++e) --closer[std::lower_bound(d.begin(), d.end(), row[nbr[e]]) - d.begin()];
+      if (w != u && row(w) <= reach) ++closer[std::lower_bound(d.begin(), d.end(), row(w)) - d.begin()];
+    for (int64_t e = ptr[u]; e < ptr[u + 1]; ++e) --closer[std::lower_bound(d.begin(), d.end(), row(nbr[e])) - d.begin()];
     const Ranks r = ranks(d, closer);
     o[2 * k] = r.average_precision;
     o[2 * k + 1] = r.rank_sum;

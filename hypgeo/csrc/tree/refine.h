@@ -215,7 +215,7 @@ class Refiner {
       for (size_t k = 0; k < arcs.size(); ++k) {
         if (arcs[k].to == from) continue;
         const size_t gap = k > at ? k - at : at - k;
-        const double apart = star(v) && gap > 1 && gap + 1 < arcs.size() ? 2.5 * margin_ : 0.0;
+        const double apart = star(v) && gap > 1 && gap + 1 < arcs.size() ? 1.001 * margin_ : 0.0;
         heap.push_back({d + arcs[k].length + apart, arcs[k].to, v}), std::push_heap(heap.begin(), heap.end());
       }
     };
