@@ -139,24 +139,24 @@ class Index {
     std::vector<double> gap;
     for (int64_t p = 0; p < t_.n; ++p) {
       const int64_t c = children(p);
-      gap.assign(c, 0.0);  // least horizontal distance from a child to the box of a sibling; 0 is always a right bound
-      if (m_ == 1) {
+      gap.assign(c, 0.0);  // least horizontal distance from a child to the box of a sibling, at least; 0 is always right
+      if (m_ > 1 && c <= 16) {
+        for (int64_t k = 0; k < c; ++k) gap[k] = nearest_sibling(p, k);
+      } else {  // along the first axis
         double right = -INFINITY;
         for (int64_t k = 0; k < c; ++k) {
           const int64_t w = child_[first_[p] + k];
           const double a = std::exp(t_.log_height(w));
           gap[k] = t_.offset(w)[0] - right;
-          right = std::max(right, t_.offset(w)[0] + a * high_[w]);
+          right = std::max(right, t_.offset(w)[0] + a * high_[w * m_]);
         }
         double left = INFINITY;
         for (int64_t k = c - 1; k >= 0; --k) {
           const int64_t w = child_[first_[p] + k];
           const double a = std::exp(t_.log_height(w));
           gap[k] = std::max(0.0, std::min(gap[k], left - t_.offset(w)[0]));
-          left = std::min(left, t_.offset(w)[0] + a * low_[w]);
+          left = std::min(left, t_.offset(w)[0] + a * low_[w * m_]);
         }
-      } else if (c == 1) {
-        gap[0] = INFINITY;
       }
       for (int64_t k = 0; k < c; ++k) {
         const int64_t w = child_[first_[p] + k];
@@ -165,6 +165,24 @@ class Index {
         beside_[w] = std::min(std::log(gap[k]), log_less(beside_[p], norm(t_.offset(w), m_))) - l;
       }
     }
+  }
+
+  // From the k-th child of p to the nearest box of another one's subtree.
+  double nearest_sibling(int64_t p, int64_t k) const {
+    const double* at = t_.offset(child_[first_[p] + k]);
+    double least = INFINITY;
+    for (int64_t j = 0; j < children(p); ++j) {
+      if (j == k) continue;
+      const int64_t w = child_[first_[p] + j];
+      const double *b = t_.offset(w), a = std::exp(t_.log_height(w));
+      double s = 0;
+      for (int q = 0; q < m_; ++q) {
+        const double g = std::max({0.0, b[q] + a * low_[w * m_ + q] - at[q], at[q] - b[q] - a * high_[w * m_ + q]});
+        s += g * g;
+      }
+      least = std::min(least, std::sqrt(s));
+    }
+    return least;
   }
 
   // How far, at least, a box is from x at log height lu; ly and y the log height of the box's frame and its exponential.
