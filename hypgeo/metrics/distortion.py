@@ -67,6 +67,10 @@ def distortion(
             block = sources[start : start + size]
             paths = dijkstra(adjacency, directed=False, indices=block, unweighted=graph.weights is None)
             own = _distances(embedding, at[block])[:, at]
+            if np.isnan(own).any():
+                i, j = np.argwhere(np.isnan(own))[0]
+                names = f"{graph.labels[block[i]]!r} and {graph.labels[j]!r}"
+                raise ValueError(f"the points of {names} have no distance; a distortion needs one between all.")
             keep = np.isfinite(paths)
             keep[np.arange(len(block)), block] = False
             if exact:  # each pair once

@@ -20,9 +20,6 @@ _BLOCK = 1 << 23  # distances held at a time where an embedding has no tree to s
 def matched(graph: Any, embedding: Embedding) -> tuple[Graph, np.ndarray]:
     """The graph, and the embedding's index of each of its nodes."""
     graph = Graph.of(graph)
-    bad = torch.nonzero(~embedding.points.isfinite().all(dim=1))
-    if len(bad):
-        raise ValueError(f"the point of {embedding.labels[int(bad[0])]!r} is not finite; its distances mean nothing.")
     return graph, np.array([embedding.index(label) for label in graph.labels], dtype=np.int64)
 
 

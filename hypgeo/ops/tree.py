@@ -156,7 +156,11 @@ def _plain_distance(g: Floats, lu: Floats, lv: Floats) -> Floats:
 
 
 def sweep(parent: Tensor, rows: Tensor, sources: Tensor) -> Tensor:
-    """`dist_from` in plain float64: right to some parts in 10^15, an order of magnitude faster."""
+    """`dist_from` in plain float64, an order of magnitude faster.
+
+    Right to some parts in 10^15 where displacements do not cancel, to 10^-8 where sectors are as narrow as 10^-9, which
+    edges much longer than others can lead to.
+    """
     out = rows.new_empty(len(sources), len(rows))
     if op := _native("tree_sweep"):
         op(parent, rows, sources.contiguous(), out)
@@ -198,12 +202,14 @@ def positions(parent: Tensor, rows: Tensor) -> Tensor:
 def rank_rows(distances: Tensor, indptr: Tensor, indices: Tensor, sources: Tensor) -> Tensor:
     """(b, 2) average precision and rank sum of each source's neighbours, from rows (b, n) of distances.
 
-    The graph is in compressed rows, symmetric and loop-free.  Ties count against the neighbours; nan without any.
+    The graph is in compressed rows, symmetric and loop-free.  Ties count against the neighbours; nan without any.  A
+    distance that is nan is taken as infinite.
     """
     out = torch.empty(len(sources), 2, dtype=torch.float64)
     if op := _native("rank_rows"):
         op(distances.contiguous(), indptr, indices, sources.contiguous(), out)
         return out
+    distances = distances.nan_to_num(nan=math.inf, posinf=math.inf)
     for k, u in enumerate(sources.tolist()):
         neighbours = indices[indptr[u] : indptr[u + 1]]
         if not len(neighbours):
