@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Hashable
 from importlib.metadata import PackageNotFoundError, version
@@ -76,6 +77,24 @@ class TreeEmbedder:
         self.progress = progress
         self.random_state = random_state
 
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The constructor's arguments, as scikit-learn's `clone` and searches want them."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
+    def set_params(self, **params: Any) -> TreeEmbedder:
+        """Change some of the constructor's arguments."""
+        known = self.get_params()
+        for name, value in params.items():
+            if name not in known:
+                raise ValueError(f"TreeEmbedder has no parameter {name!r}; it has {', '.join(known)}.")
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        default = inspect.signature(type(self)).parameters
+        told = (f"{k}={v!r}" for k, v in self.get_params().items() if v != default[k].default)
+        return f"TreeEmbedder({', '.join(told)})"
+
     def _check(self) -> None:
         if not isinstance(self.dim, int | np.integer) or self.dim < 2:
             raise ValueError(f"dim is {self.dim!r}; a tree needs a hyperbolic space of dimension 2 or more.")
@@ -94,7 +113,7 @@ class TreeEmbedder:
         if not isinstance(self.refine, int | np.integer) or self.refine < 0:
             raise ValueError(f"refine is {self.refine!r}; it must be a number of rounds, 0 or more.")
 
-    def fit(self, graph: Any) -> TreeEmbedder:
+    def fit(self, graph: Any, y: None = None) -> TreeEmbedder:
         """Embed a graph: networkx, scipy sparse, label pairs (u, v[, length]), or a hypgeo Graph."""
         self._check()
         graph = Graph.of(graph)
@@ -144,7 +163,7 @@ class TreeEmbedder:
             root = int(ends.min())
         return root
 
-    def fit_transform(self, graph: Any) -> npt.NDArray[np.float64]:
+    def fit_transform(self, graph: Any, y: None = None) -> npt.NDArray[np.float64]:
         """(n, dim) float64 points of the Poincaré ball, rows in the order of the graph's nodes."""
         embedding = self.fit(graph).embedding_
         at = {label: i for i, label in enumerate(embedding.labels)}
