@@ -219,7 +219,7 @@ def rank_rows(distances: Tensor, indptr: Tensor, indices: Tensor, sources: Tenso
         others = torch.ones(distances.shape[1], dtype=torch.bool)
         others[neighbours] = others[u] = False
         ahead = torch.searchsorted(distances[k, others].sort().values, own * (1 + TIE), right=True)
-        place = torch.arange(1, len(own) + 1)
+        place = torch.arange(1, len(own) + 1, dtype=torch.float64)
         out[k, 0] = (place / (place + ahead)).mean()
         out[k, 1] = (1 + ahead).sum()
     return out
