@@ -24,6 +24,8 @@ _BLOCK = 1 << 23
 class Distortion:
     """Distances d of an embedding against path lengths D of a graph, over `pairs` pairs of distinct nodes.
 
+    Pairs at distance 0 in both have no ratio and are left out.
+
     worst: max(d / D) / min(d / D), at least 1, whatever the scale.
     average: mean of |d / (scale D) - 1|, at the scale that makes the median of d / (scale D) one.
     exact: all pairs were measured; else `sources` nodes drawn with `seed`, each against all others.
