@@ -47,10 +47,10 @@ def refine(
             (_HOT * (1 - k / rounds), _HOT * (1 - (k + 1) / rounds)),
             _LONGEST,
             seed + k,
-            tree.stars,
+            torch.tensor(tree.spokes, dtype=torch.int64),
         )
         aside = _outside(graph, edges.numpy())
-        tree = Spanning(edges.numpy(), lengths.numpy(), aside, _bridges(graph, edges.numpy()), tree.stars)
+        tree = Spanning(edges.numpy(), lengths.numpy(), aside, _bridges(graph, edges.numpy()), tree.spokes)
         return tree, before / counted, after / counted
 
     part = graph.components()[1]
@@ -59,7 +59,7 @@ def refine(
     starred = with_stars(graph, plain) if stars else plain
     with tqdm(total=rounds, desc="refine", unit="round", disable=not progress, leave=False) as bar:
         # stars save long cycles but stand in the way of other moves; one round tells which start is the better
-        tree, before, after = max((once(s, 0) for s in ([plain, starred] if starred.stars else [plain])), key=_score)
+        tree, before, after = max((once(s, 0) for s in ([plain, starred] if starred.spokes else [plain])), key=_score)
         best, scores = (tree, after), [before, after]
         for k in range(1, rounds + 1):
             bar.update()
@@ -117,7 +117,7 @@ def with_stars(graph: Graph, tree: Spanning) -> Spanning:
     stays = ~np.isin(np.maximum(a, b), np.array(sorted(taken)))
     edges = np.concatenate([*spokes, tree.edges[stays]])
     lengths = np.concatenate([np.full(sum(map(len, wheels)), SPOKE), tree.lengths[stays]])
-    return Spanning(edges, lengths, _outside(graph, edges), tree.bridges, len(wheels))
+    return Spanning(edges, lengths, _outside(graph, edges), tree.bridges, tuple(map(len, wheels)))
 
 
 def _key(edges: np.ndarray, n: int) -> np.ndarray:

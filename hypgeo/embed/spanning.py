@@ -23,7 +23,9 @@ class Spanning:
     lengths: Floats  # (n - 1,) wanted lengths
     set_aside: Ints  # (k, 2) edges of the graph that are not in the tree
     bridges: Ints  # (components - 1, 2) tree edges that are not in the graph: they only hold a forest together
-    stars: int = 0  # hidden nodes n, ..., n + stars - 1 are centres of cycles; their edges come in cyclic order
+    spokes: tuple[
+        int, ...
+    ] = ()  # hidden node n + k is the centre of a cycle of spokes[k] nodes, its first edges in turn
 
 
 def spanning_tree(graph: Graph) -> Spanning:
@@ -86,15 +88,16 @@ def centre(n: int, edges: Ints, lengths: Floats, start: int) -> int:
 
 def cycles(spanning: Spanning, n: int) -> dict[int, list[int]]:
     """The graph nodes round each star, in cyclic order; n is the number of graph nodes."""
-    out: dict[int, list[int]] = {n + k: [] for k in range(spanning.stars)}
-    for u, v in spanning.edges[((spanning.edges >= n) & (spanning.edges < n + spanning.stars)).any(axis=1)].tolist():
-        star, node = (u, v) if n <= u < n + spanning.stars else (v, u)
-        out[star].append(node)
+    out: dict[int, list[int]] = {n + k: [] for k in range(len(spanning.spokes))}
+    for u, v in spanning.edges[((spanning.edges >= n) & (spanning.edges < n + len(out))).any(axis=1)].tolist():
+        for star, node in ((u, v), (v, u)):
+            if star in out and len(out[star]) < spanning.spokes[star - n]:
+                out[star].append(node)
     return out
 
 
 def turn(order: Ints, parent: Ints, length: Floats, wheels: dict[int, list[int]]) -> tuple[Ints, Ints, Floats]:
-    """The tree of `hang` with the children of every star in cyclic order, from the parent on."""
+    """The tree of `hang` with the children of every star in cyclic order, from the parent on, the others last."""
     n = len(order)
     children: list[list[int]] = [[] for _ in range(n)]
     for i, p in enumerate(parent[1:].tolist(), start=1):
@@ -103,17 +106,38 @@ def turn(order: Ints, parent: Ints, length: Floats, wheels: dict[int, list[int]]
     place[order] = np.arange(n)
     for star, wheel in wheels.items():
         i = int(place[star])
-        at = wheel.index(int(order[parent[i]]))
-        children[i] = [int(place[v]) for v in wheel[at + 1 :] + wheel[:at]]
+        above = int(order[parent[i]])
+        at = wheel.index(above) if above in wheel else len(wheel)
+        first = [int(place[v]) for v in wheel[at + 1 :] + wheel[:at]]
+        children[i] = first + sorted(set(children[i]) - set(first))
     new = [0]
     for i in new:
         new += children[i]
     fresh = np.array(new, dtype=np.int64)
     moved = np.empty(n, dtype=np.int64)
     moved[fresh] = np.arange(n)
-    above: Ints = np.full(n, -1, dtype=np.int64)
-    above[1:] = moved[parent[fresh[1:]]]
-    return order[fresh], above, length[fresh]
+    hung: Ints = np.full(n, -1, dtype=np.int64)
+    hung[1:] = moved[parent[fresh[1:]]]
+    return order[fresh], hung, length[fresh]
+
+
+def wheel_sectors(order: Ints, parent: Ints, wheels: dict[int, list[int]]) -> Floats:
+    """(n, 2): the sector of a spoke, at the node itself (a star) and at its parent (a star); 0 for all other edges.
+
+    The spokes of a star divide its circle evenly, but for two fifths of such a sector where it has other edges too.
+    """
+    n = len(order)
+    place = np.empty(n, dtype=np.int64)
+    place[order] = np.arange(n)
+    edges = np.bincount(parent[1:], minlength=n) + (np.arange(n) > 0)
+    fixed: Floats = np.zeros((n, 2))
+    for star, wheel in wheels.items():
+        i = int(place[star])
+        omega = 2 * np.pi / (len(wheel) + (0.4 if edges[i] > len(wheel) else 0.0))
+        for v in wheel:
+            j = int(place[v])
+            fixed[(j, 1) if parent[j] == i else (i, 0)] = omega
+    return fixed
 
 
 def hang(n: int, edges: Ints, lengths: Floats, root: int) -> tuple[Ints, Ints, Floats]:

@@ -16,7 +16,7 @@ from torch import Tensor
 from hypgeo.data.graph import Graph
 from hypgeo.embed.codes import spherical_code
 from hypgeo.embed.refine import MARGIN, refine
-from hypgeo.embed.spanning import Spanning, centre, cycles, hang, spanning_tree, turn
+from hypgeo.embed.spanning import Spanning, centre, cycles, hang, spanning_tree, turn, wheel_sectors
 from hypgeo.embedding import Embedding
 from hypgeo.manifolds import HalfSpace, HalfSpaceTree, Lorentz, PoincareBall, convert
 from hypgeo.ops import tree as ops
@@ -126,10 +126,11 @@ class TreeEmbedder:
         nodes = len(spanning.edges) + 1  # the graph's, then hidden ones
         root = self._root(graph, spanning)
         order, parent, length = hang(nodes, spanning.edges, spanning.lengths, root)
-        if spanning.stars:
-            order, parent, length = turn(order, parent, length, cycles(spanning, graph.n))
-        evenly = (order >= graph.n) & (order < graph.n + spanning.stars)
-        rows, made = self._place(parent, length, evenly, _TOLERANCE if scores else math.inf)
+        wheels = cycles(spanning, graph.n)
+        if wheels:
+            order, parent, length = turn(order, parent, length, wheels)
+        fixed = wheel_sectors(order, parent, wheels)
+        rows, made = self._place(parent, length, fixed, _TOLERANCE if scores else math.inf)
         rows, manifold = self._represent(rows, HalfSpaceTree(torch.from_numpy(parent)), made)
         hidden = _names(graph, nodes - graph.n)
         labels = [graph.labels[i] if i < graph.n else hidden[i - graph.n] for i in order]
@@ -170,9 +171,7 @@ class TreeEmbedder:
         points: npt.NDArray[np.float64] = embedding.to_numpy()
         return points[[at[label] for label in self.graph_.labels]]
 
-    def _place(
-        self, parent: Ints, length: Floats, evenly: npt.NDArray[np.bool_], most: float
-    ) -> tuple[Tensor, dict[str, Any]]:
+    def _place(self, parent: Ints, length: Floats, fixed: Floats, most: float) -> tuple[Tensor, dict[str, Any]]:
         """Rows (n, dim) of a tree with wanted lengths, distortion at most `most`; and what is known of them."""
         n = len(parent)
         # nodes at zero distance are one point: directions are shared out among all edges that leave it
@@ -191,7 +190,7 @@ class TreeEmbedder:
             direction, tau = _even(up, self.dim), float(self.tau) * w
         else:
             direction, extra, scale = _allotted(
-                up, w, self.dim, min(float(self.distortion), most), torch.from_numpy(evenly[keep])
+                up, w, self.dim, min(float(self.distortion), most), torch.from_numpy(fixed[keep])
             )
             tau = scale * w + extra
             made = {"scale": scale, "guaranteed_distortion": float(1 + (extra[1:] / (scale * w[1:])).max())}
@@ -246,14 +245,14 @@ def _even(parent: Tensor, dim: int) -> Tensor:
     return torch.from_numpy(direction)
 
 
-def _allotted(parent: Tensor, w: Tensor, dim: int, excess: float, evenly: Tensor) -> tuple[Tensor, Tensor, float]:
+def _allotted(parent: Tensor, w: Tensor, dim: int, excess: float, fixed: Tensor) -> tuple[Tensor, Tensor, float]:
     """Directions (n, dim), extra lengths (n,) and scale for a worst distortion of 1 + excess.
 
     In more than two dimensions the better of two: directions of a spherical code at every node, or those of a plane
     within the space, whose sectors follow each edge's own need.
     """
     excess *= 1 - 1e-9  # so that a measured distortion, rounded, keeps the promise too
-    in_plane = _in_plane(parent, w, excess, evenly)
+    in_plane = _in_plane(parent, w, excess, fixed)
     if dim == 2:
         return in_plane
     in_space = _in_space(parent, w, dim, excess)
@@ -265,24 +264,22 @@ def _allotted(parent: Tensor, w: Tensor, dim: int, excess: float, evenly: Tensor
     return direction, extra, scale
 
 
-def _in_plane(parent: Tensor, w: Tensor, excess: float, evenly: Tensor) -> tuple[Tensor, Tensor, float]:
+def _in_plane(parent: Tensor, w: Tensor, excess: float, fixed: Tensor) -> tuple[Tensor, Tensor, float]:
     """Sectors as wide as each edge needs.
 
-    evenly: (n,) bool, centres of cycles.  Their edges get equal sectors and carry alike, so that of their neighbours,
-    all at one path length from each other, those next to each other on the cycle are the nearest.
+    fixed: (n, 2), the given sectors of spokes (`wheel_sectors`).  Spokes carry alike, so that of a cycle's nodes, at
+    one path length from each other, those next to each other are the nearest.
     """
-    most = ops.allowance(parent, w, excess, evenly=evenly)
+    most = ops.allowance(parent, w, excess, fixed=fixed)
     if not math.isfinite(most):
         raise ValueError("the tree's edge lengths leave no room for any guarantee; give tau instead of distortion.")
     scale = most / excess
-    direction, carried = ops.sectors(parent, w, _leaves(parent).sqrt(), most, scale, evenly)
-    if evenly.any():
-        above = parent.clamp(min=0)
-        star = torch.where(evenly, torch.arange(len(parent)), above)
-        spoke = evenly | evenly[above]
-        own = -torch.log(torch.sin(math.pi / (1.0 + torch.bincount(above[1:], minlength=len(parent)).double())))
-        outer = (carried - own[star])[spoke].max()  # the most that any spoke carries at its far end
-        carried[spoke] = outer + own[star[spoke]]
+    direction, carried = ops.sectors(parent, w, _leaves(parent).sqrt(), most, scale, fixed)
+    inner = fixed.amax(dim=1)
+    spoke = inner > 0
+    if spoke.any():
+        own = -torch.log(torch.sin(inner[spoke] / 2))  # what a spoke carries at its star
+        carried[spoke] = (carried[spoke] - own).max() + own  # and at the other end, the most that any does
         scale = max(scale, float((carried[1:] / w[1:]).max()) / excess)
     return direction, carried, scale
 

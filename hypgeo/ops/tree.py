@@ -263,48 +263,47 @@ _NARROWEST, _BLUR = 1e-9, 1e-14  # of sectors: csrc/tree/build.h
 
 
 def _fit(
-    parent: list[int], w: list[float], evenly: list[int], allowance: float, scale: float
-) -> tuple[list[float], list[float], list[float], list[float]] | None:
+    parent: list[int], w: list[float], fixed: list[list[float]], allowance: float, scale: float
+) -> tuple[list[float], list[float], list[float]] | None:
     n = len(parent)
-    used, up, from_parent, even = [0.0] * n, [0.0] * n, [0.0] * n, [0.0] * n
-    for p in parent[1:]:
-        even[p] += evenly[p]
-    even = [2 * math.pi / (k + (i > 0)) if evenly[i] else 0.0 for i, k in enumerate(even)]
+    used, up, from_parent = [0.0] * n, [0.0] * n, [0.0] * n
     for i in range(n - 1, 0, -1):
         left, e = 2 * math.pi - used[i], math.exp(-scale * w[i])
         if left < _NARROWEST:
             return None
-        up[i] = even[i] or min(left, _sector(math.pi / 2, e) + _BLUR)
+        up[i] = fixed[i][0] or min(left, _sector(math.pi / 2, e) + _BLUR)
+        if up[i] > left * (1 + 1e-12):
+            return None
         width = _half_width(up[i] - _BLUR, e)
         rest = allowance * w[i] + math.log(math.sin(width)) if width > 0 else -1.0
         if rest < 0:
             return None
         from_parent[i] = max(_NARROWEST, _sector(math.asin(math.exp(-rest)), e) + _BLUR)
-        if fixed := even[parent[i]]:
-            if from_parent[i] > fixed:
+        if given := fixed[i][1]:
+            if from_parent[i] > given:
                 return None
-            from_parent[i] = fixed
+            from_parent[i] = given
         used[parent[i]] += from_parent[i]
-    return (used, up, from_parent, even) if used[0] <= 2 * math.pi * (1 + 1e-12) else None
+    return (used, up, from_parent) if used[0] <= 2 * math.pi * (1 + 1e-12) else None
 
 
-def _marks(parent: Tensor, evenly: Tensor | None) -> Tensor:
-    return torch.zeros(len(parent), dtype=torch.uint8) if evenly is None else evenly.to(torch.uint8).contiguous()
+def _given(parent: Tensor, fixed: Tensor | None) -> Tensor:
+    return torch.zeros(len(parent), 2, dtype=torch.float64) if fixed is None else fixed.contiguous()
 
 
-def allowance(parent: Tensor, length: Tensor, excess: float, scale: float = 0.0, evenly: Tensor | None = None) -> float:
+def allowance(parent: Tensor, length: Tensor, excess: float, scale: float = 0.0, fixed: Tensor | None = None) -> float:
     """Least allowance per length that lets every node give its edges disjoint sectors (csrc/tree/build.h).
 
-    The scale is allowance / excess, or `scale` where that is positive.  Infinite when none fits.  Nodes marked in
-    `evenly` (n,) give the same sector to all their edges.
+    The scale is allowance / excess, or `scale` where that is positive.  Infinite when none fits.  fixed (n, 2):
+    sectors that are given, of the parent edge here and at the parent; 0 where they are free.
     """
-    marks = _marks(parent, evenly)
+    given = _given(parent, fixed)
     if op := _native("tree_allowance"):
-        return float(op(parent, length, marks, excess, scale))
-    p, w, even = parent.tolist(), length.tolist(), marks.tolist()
+        return float(op(parent, length, given, excess, scale))
+    p, w, held = parent.tolist(), length.tolist(), given.tolist()
 
     def fits(m: float) -> bool:
-        return _fit(p, w, even, m, scale if scale > 0 else m / excess) is not None
+        return _fit(p, w, held, m, scale if scale > 0 else m / excess) is not None
 
     hi, tries = 1 / max(w[1:]), 0
     while not fits(hi):
@@ -321,28 +320,29 @@ def allowance(parent: Tensor, length: Tensor, excess: float, scale: float = 0.0,
 
 
 def sectors(
-    parent: Tensor, length: Tensor, share: Tensor, allowance: float, scale: float, evenly: Tensor | None = None
+    parent: Tensor, length: Tensor, share: Tensor, allowance: float, scale: float, fixed: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Directions (n, 2) from the parent's direction and the (n,) extra length that each parent edge carries."""
-    n, marks = len(parent), _marks(parent, evenly)
+    n, given = len(parent), _given(parent, fixed)
     direction, extra = torch.zeros(n, 2, dtype=torch.float64), torch.zeros(n, dtype=torch.float64)
     if op := _native("tree_sectors"):
-        if not op(parent, length, marks, share, allowance, scale, direction, extra):
+        if not op(parent, length, given, share, allowance, scale, direction, extra):
             raise ValueError(f"an allowance of {allowance:g} leaves some node without room.")
         return direction, extra
     p, w, part = parent.tolist(), length.tolist(), share.tolist()
-    found = _fit(p, w, marks.tolist(), allowance, scale)
+    found = _fit(p, w, given.tolist(), allowance, scale)
     if found is None:
         raise ValueError(f"an allowance of {allowance:g} leaves some node without room.")
-    used, up, from_parent, even = found
+    used, up, from_parent = found
     up[0] = 0.0
     total = [0.0] * n
     for i in range(1, n):
         total[p[i]] += part[i]
+    held = {p[i] if down else i for i, (here, down) in enumerate(given.tolist()) if here or down}
     at = [u / 2 for u in up]
     direction[0, 1] = 1
     for i in range(1, n):
-        spare = 0.0 if even[p[i]] else max(0.0, 2 * math.pi - up[p[i]] - used[p[i]])
+        spare = 0.0 if p[i] in held else max(0.0, 2 * math.pi - up[p[i]] - used[p[i]])
         omega, e = from_parent[i] + spare * part[i] / total[p[i]], math.exp(-scale * w[i])
         theta = at[p[i]] + omega / 2
         at[p[i]] += omega
@@ -403,7 +403,7 @@ def refine(
     heat: tuple[float, float],
     longest: int,
     seed: int,
-    stars: int,
+    spokes: Tensor,
 ) -> tuple[Tensor, Tensor, float, float]:
     """One annealing round over `pairs` (csrc/tree/refine.h): the new tree, and summed precision before and after."""
     op = _native("tree_refine")
@@ -417,7 +417,20 @@ def refine(
         tree[: len(edges)], lengths[: len(length)] = edges, length
         score = torch.zeros(3, dtype=torch.float64)
         count = op(
-            tree, lengths, len(length), indptr, indices, pairs, margin, looks, tries, *heat, longest, seed, stars, score
+            tree,
+            lengths,
+            len(length),
+            indptr,
+            indices,
+            pairs,
+            margin,
+            looks,
+            tries,
+            *heat,
+            longest,
+            seed,
+            spokes,
+            score,
         )
         if count >= 0:
             return tree[:count].clone(), lengths[:count].clone(), float(score[0]), float(score[1])

@@ -16,7 +16,7 @@ from hypgeo.ops import tree as ops
 
 def tree_map(graph: Graph, tree: Spanning) -> float:
     """Mean average precision of a tree's path lengths, ties within MARGIN against us, by the definition; no stars."""
-    assert not tree.stars
+    assert not tree.spokes
     n = len(tree.edges) + 1
     paths = np.zeros((n, n))
     rows = nx.Graph()

@@ -285,9 +285,7 @@ def test_derivative_in_c_does_not_cancel_as_c_vanishes(model: str) -> None:
     for number in (1e-8, 1e-3, 0.3, 20.0):
         p, q = (rows(model, (4,), seed=s)[model == "lorentz" :] * (0.2 if number > 1 else 1.0) for s in (1, 2))
         c = torch.tensor(number, dtype=torch.float64, requires_grad=True)
-        (got,) = torch.autograd.grad(
-            MODELS[model](tensor_row(model, p, number), tensor_row(model, q, number), c), c
-        )
+        (got,) = torch.autograd.grad(MODELS[model](tensor_row(model, p, number), tensor_row(model, q, number), c), c)
         a, b = exact(p), exact(q)
         true = mpmath.diff(lambda k, a=a, b=b: value(a, b, k), mpmath.mpf(number))
         assert abs(mpmath.mpf(got.item()) / true - 1) < 5e-14

@@ -51,12 +51,8 @@ constexpr double kBlur = 1e-14;      // what rounding may turn directions by, le
 
 struct Sectors {
   std::vector<double> used, up, from_parent;  // per node: angle taken by child edges; sector of the parent edge; that edge's sector at the parent
-  std::vector<double> even;                   // at nodes that divide their circle evenly: the sector of every edge; else 0
-  Sectors(const int64_t* parent, const uint8_t* evenly, int64_t n) : used(n), up(n), from_parent(n), even(n) {
-    for (int64_t i = 1; i < n; ++i) even[parent[i]] += evenly[parent[i]];
-    for (int64_t i = 0; i < n; ++i)
-      if (evenly[i]) even[i] = 2 * kPi / (even[i] + (i > 0));
-  }
+  const double* fixed;                        // (n, 2): sectors that are given, of the parent edge here and at the parent; else 0
+  Sectors(const double* fixed, int64_t n) : used(n), up(n), from_parent(n), fixed(fixed) {}
 
   // Bottom-up: every node keeps its parent edge as wide as it can and asks the parent for the least sector with
   // a(p, e) + a(q, e) <= allowance * w_e.  Asking for least is optimal, so `false` means that no assignment exists.
@@ -65,13 +61,14 @@ struct Sectors {
     for (int64_t i = n - 1; i > 0; --i) {
       const double left = 2 * kPi - used[i], e = std::exp(-scale * w[i]);
       if (left < kNarrowest) return false;
-      up[i] = even[i] > 0 ? even[i] : std::min(left, sector(kPi / 2, e) + kBlur);
+      up[i] = fixed[2 * i] > 0 ? fixed[2 * i] : std::min(left, sector(kPi / 2, e) + kBlur);
+      if (up[i] > left * (1 + 1e-12)) return false;
       const double rest = allowance * w[i] + std::log(std::sin(half_width(up[i] - kBlur, e)));
       if (!(rest >= 0)) return false;
       from_parent[i] = std::max(kNarrowest, sector(std::asin(std::exp(-rest)), e) + kBlur);
-      if (const double fixed = even[parent[i]]; fixed > 0) {
-        if (from_parent[i] > fixed) return false;
-        from_parent[i] = fixed;
+      if (const double given = fixed[2 * i + 1]; given > 0) {
+        if (from_parent[i] > given) return false;
+        from_parent[i] = given;
       }
       used[parent[i]] += from_parent[i];
     }
@@ -80,8 +77,8 @@ struct Sectors {
 };
 
 // Least max_e (a(p, e) + a(q, e)) / w_e.  The scale s is allowance / excess, or `scale` itself where that is positive.
-inline double smallest_allowance(const int64_t* parent, const double* w, const uint8_t* evenly, int64_t n, double excess, double scale) {
-  Sectors s(parent, evenly, n);
+inline double smallest_allowance(const int64_t* parent, const double* w, const double* fixed, int64_t n, double excess, double scale) {
+  Sectors s(fixed, n);
   auto fits = [&](double m) { return s.fit(parent, w, n, m, scale > 0 ? scale : m / excess); };
   double largest = 0;
   for (int64_t i = 1; i < n; ++i) largest = std::max(largest, w[i]);
@@ -100,18 +97,20 @@ inline double smallest_allowance(const int64_t* parent, const double* w, const u
 }
 
 // Directions (n, 2) = (sin, cos) of the angle from the parent's direction, and extra[i] = a(p, e) + a(q, e) of node i's parent edge.
-// What the guarantee leaves over goes to the children in proportion to `share`; nodes marked `evenly` give equal sectors to all edges.
-inline bool sectors(const int64_t* parent, const double* w, const uint8_t* evenly, const double* share, int64_t n, double allowance, double scale,
+// What the guarantee leaves over goes to the children in proportion to `share`, but for nodes with given sectors (`fixed`, see Sectors).
+inline bool sectors(const int64_t* parent, const double* w, const double* fixed, const double* share, int64_t n, double allowance, double scale,
                     double* direction, double* extra) {
-  Sectors s(parent, evenly, n);
+  Sectors s(fixed, n);
   if (!s.fit(parent, w, n, allowance, scale)) return false;
   std::vector<double> total(n, 0.0), at(n), spare(n);
   for (int64_t i = 1; i < n; ++i) total[parent[i]] += share[i];
   s.up[0] = 0;
   for (int64_t i = 0; i < n; ++i) {
     at[i] = s.up[i] / 2;
-    spare[i] = s.even[i] > 0 ? 0.0 : std::max(0.0, 2 * kPi - s.up[i] - s.used[i]);
+    spare[i] = fixed[2 * i] > 0 ? 0.0 : std::max(0.0, 2 * kPi - s.up[i] - s.used[i]);
   }
+  for (int64_t i = 1; i < n; ++i)
+    if (fixed[2 * i + 1] > 0) spare[parent[i]] = 0;
   direction[0] = extra[0] = 0;
   direction[1] = 1;
   for (int64_t i = 1; i < n; ++i) {

@@ -124,12 +124,12 @@ void rank_rows(Tensor dist, Tensor indptr, Tensor indices, Tensor sources, Tenso
   });
 }
 
-double tree_allowance(Tensor parent, Tensor length, Tensor evenly, double excess, double scale) {
-  return smallest_allowance(data<int64_t>(parent), data<double>(length), data<uint8_t>(evenly), parent.numel(), excess, scale);
+double tree_allowance(Tensor parent, Tensor length, Tensor fixed, double excess, double scale) {
+  return smallest_allowance(data<int64_t>(parent), data<double>(length), data<double>(fixed), parent.numel(), excess, scale);
 }
 
-bool tree_sectors(Tensor parent, Tensor length, Tensor evenly, Tensor share, double allowance, double scale, Tensor direction, Tensor extra) {
-  return sectors(data<int64_t>(parent), data<double>(length), data<uint8_t>(evenly), data<double>(share), parent.numel(), allowance, scale, data<double>(direction),
+bool tree_sectors(Tensor parent, Tensor length, Tensor fixed, Tensor share, double allowance, double scale, Tensor direction, Tensor extra) {
+  return sectors(data<int64_t>(parent), data<double>(length), data<double>(fixed), data<double>(share), parent.numel(), allowance, scale, data<double>(direction),
                  data<double>(extra));
 }
 
@@ -144,8 +144,8 @@ double graph_delta(Tensor dist, Tensor indptr, Tensor indices) {
 // A tree over the n graph nodes and hidden ones, refined; the new one is written to `edges` and `length`, which have room for more.
 // Returns its number of edges; score: summed average precision before and after, and moves made.
 int64_t tree_refine(Tensor edges, Tensor length, int64_t count, Tensor indptr, Tensor indices, Tensor pairs, double margin, int64_t visits,
-                    int64_t tries, double hot, double cold, int64_t longest, int64_t seed, int64_t stars, Tensor score) {
-  Refiner r(data<int64_t>(edges), data<double>(length), count, indptr.numel() - 1, stars, data<int64_t>(indptr), data<int64_t>(indices), margin, visits);
+                    int64_t tries, double hot, double cold, int64_t longest, int64_t seed, Tensor spokes, Tensor score) {
+  Refiner r(data<int64_t>(edges), data<double>(length), count, indptr.numel() - 1, data<int64_t>(spokes), spokes.numel(), data<int64_t>(indptr), data<int64_t>(indices), margin, visits);
   double* s = data<double>(score);
   s[0] = r.total();
   s[2] = double(r.anneal(data<int64_t>(pairs), pairs.size(0), tries, hot, cold, longest, uint64_t(seed)));
@@ -169,11 +169,11 @@ STABLE_TORCH_LIBRARY_FRAGMENT(hypgeo, m) {
   m.def("tree_positions(Tensor parent, Tensor rows, Tensor(a!) out) -> ()");
   m.def("tree_ranks(Tensor parent, Tensor rows, Tensor indptr, Tensor indices, Tensor counted, Tensor sources, Tensor(a!) out) -> ()");
   m.def("rank_rows(Tensor dist, Tensor indptr, Tensor indices, Tensor sources, Tensor(a!) out) -> ()");
-  m.def("tree_allowance(Tensor parent, Tensor length, Tensor evenly, float excess, float scale) -> float");
-  m.def("tree_sectors(Tensor parent, Tensor length, Tensor evenly, Tensor share, float allowance, float scale, Tensor(a!) direction, Tensor(b!) extra) -> bool");
+  m.def("tree_allowance(Tensor parent, Tensor length, Tensor fixed, float excess, float scale) -> float");
+  m.def("tree_sectors(Tensor parent, Tensor length, Tensor fixed, Tensor share, float allowance, float scale, Tensor(a!) direction, Tensor(b!) extra) -> bool");
   m.def(
       "tree_refine(Tensor(a!) edges, Tensor(b!) length, int count, Tensor indptr, Tensor indices, Tensor pairs, float margin, int visits, "
-      "int tries, float hot, float cold, int longest, int seed, int stars, Tensor(c!) score) -> int");
+      "int tries, float hot, float cold, int longest, int seed, Tensor spokes, Tensor(c!) score) -> int");
   m.def("tree_place(Tensor parent, Tensor direction, Tensor tau, Tensor(a!) out) -> ()");
   m.def("graph_delta(Tensor dist, Tensor indptr, Tensor indices) -> float");
 }

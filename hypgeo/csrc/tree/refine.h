@@ -25,11 +25,11 @@ constexpr double kLocal = 1.6;               // a node with only near neighbours
 class Refiner {
  public:
   // edges (m, 2), length (m,): a tree over nodes 0..n-1 of the graph (compressed rows ptr, nbr) and hidden nodes n..m, the first
-  // `stars` of which are centres of cycles: their edges, in cyclic order as given, are not touched, and neighbours along the
-  // cycle are nearer than the rest (the angle between their edges is least).
-  Refiner(const int64_t* edges, const double* length, int64_t m, int64_t n, int64_t stars, const int64_t* ptr, const int64_t* nbr, double margin,
-          int64_t visits)
-      : n_(n), stars_(n + stars), ptr_(ptr), nbr_(nbr), margin_(margin), visits_(visits), near_(m + 1), watch_(m + 1), precision_(n), reach_(n), mark_(n, -1),
+  // `stars` of which are centres of cycles: the first spokes[k] edges given at star k, in cyclic order, stay there, and at equal
+  // lengths neighbours along the cycle are nearer than the rest (the angle between their edges is least).
+  Refiner(const int64_t* edges, const double* length, int64_t m, int64_t n, const int64_t* spokes, int64_t stars, const int64_t* ptr,
+          const int64_t* nbr, double margin, int64_t visits)
+      : n_(n), stars_(n + stars), spokes_(spokes), ptr_(ptr), nbr_(nbr), margin_(margin), visits_(visits), near_(m + 1), watch_(m + 1), precision_(n), reach_(n), mark_(n, -1),
         seen_(n, -1) {
     for (int64_t e = 0; e < m; ++e) link({edges[2 * e], edges[2 * e + 1], length[e]});
     for (int64_t u = 0; u < n; ++u) look(u);
@@ -82,11 +82,11 @@ class Refiner {
     int64_t next = n_;
     for (int64_t u = 0; u < int64_t(near_.size()); ++u) name[u] = u < n_ ? u : near_[u].empty() ? -1 : next++;
     auto write = [&](int64_t u, const Arc& x) { edges.push_back(name[u]), edges.push_back(name[x.to]), lengths.push_back(x.length); };
-    for (int64_t s = n_; s < stars_; ++s)  // in cyclic order
-      for (const Arc& x : near_[s]) write(s, x);
+    for (int64_t s = n_; s < stars_; ++s)  // spokes first, in cyclic order
+      for (int64_t k = 0; k < spokes_[s - n_]; ++k) write(s, near_[s][k]);
     for (int64_t u = 0; u < int64_t(near_.size()); ++u)
       for (const Arc& x : near_[u])
-        if (u < x.to && !star(u) && !star(x.to)) write(u, x);
+        if (u < x.to && !spoke(u, x.to)) write(u, x);
   }
 
  private:
@@ -110,7 +110,7 @@ class Refiner {
     double precision, reach;
   };
 
-  const int64_t n_, stars_, *ptr_, *nbr_;
+  const int64_t n_, stars_, *spokes_, *ptr_, *nbr_;
   const double margin_;
   const int64_t visits_;
   std::vector<std::vector<Arc>> near_;
@@ -124,6 +124,13 @@ class Refiner {
   std::mt19937_64 random_;
 
   bool star(int64_t u) const { return u >= n_ && u < stars_; }
+  bool spoke(int64_t a, int64_t b) const {
+    for (int64_t s : {a, b})
+      if (star(s))
+        for (int64_t k = 0; k < spokes_[s - n_]; ++k)
+          if (near_[s][k].to == a + b - s) return true;
+    return false;
+  }
   double uniform() { return double(random_() >> 11) * 0x1p-53; }
   int64_t below(int64_t k) { return int64_t(random_() % uint64_t(k)); }
 
@@ -154,27 +161,32 @@ class Refiner {
 
   Move propose(const std::vector<int64_t>& path, bool& rewired) {
     Move move;
-    const int64_t size = int64_t(path.size()), i = below(size - 1), kind = below(12);
+    const int64_t size = int64_t(path.size()), i = below(size - 1), kind = below(14);
     const int64_t p = path[i], q = path[i + 1];
-    if (star(p) || star(q)) return move;
+    if (kind > 4 && spoke(p, q)) return move;
     const double was = length(p, q);
     if (kind < 3) {  // one length on the path
       stretch(move, p, q, other(was));
     } else if (kind == 3) {  // one length beside it
       const int64_t v = path[below(size)];
       const Arc a = near_[v][below(int64_t(near_[v].size()))];
-      if (!star(v) && !star(a.to)) stretch(move, v, a.to, other(a.length));
+      stretch(move, v, a.to, other(a.length));
     } else if (kind == 4) {  // all leaf edges of a node
       const int64_t v = path[below(size)];
       const double l = other(1.0);
       for (const Arc& a : near_[v])
-        if (near_[a.to].size() == 1 && !star(v)) stretch(move, v, a.to, l);
+        if (near_[a.to].size() == 1) stretch(move, v, a.to, l);
     } else if (kind < 8) {  // cut the path and join its halves elsewhere
       const int64_t a = path[below(i + 1)], b = path[i + 1 + below(size - 1 - i)];
-      if (star(a) || star(b)) return move;
       rewired = true;
       move.out.push_back({p, q, was});
       move.in.push_back({a, b, other(1.0)});
+    } else if (kind >= 12) {  // past a hidden node: hang on it what hangs on one of its neighbours
+      const int64_t end = below(2) ? i : i + 1, w = end == i ? i + 1 : i, s = end == i ? i - 1 : i + 2;
+      if (s < 0 || s >= size || path[s] < n_) return move;
+      rewired = true;
+      move.out.push_back({path[end], path[w], was});
+      move.in.push_back({path[s], path[w], other(was)});
     } else {  // a hidden node on the edge, and a neighbour of one end hung there
       rewired = true;
       const bool first = random_() & 1;
@@ -188,7 +200,7 @@ class Refiner {
           if (z != p && z != q && length(end, z) >= 0) w = z;
         }
       }
-      if (w < 0 || star(w)) return move;
+      if (w < 0 || spoke(end, w)) return move;
       const int64_t s = int64_t(near_.size());
       near_.emplace_back(), watch_.emplace_back();
       const double f = 0.1 + 0.8 * uniform();
@@ -209,13 +221,13 @@ class Refiner {
     heap.clear(), own.clear(), others.clear();
     auto open = [&](int64_t v, int64_t from, double d) {
       const std::vector<Arc>& arcs = near_[v];
-      size_t at = 0;
-      if (star(v))
-        while (arcs[at].to != from) ++at;
-      for (size_t k = 0; k < arcs.size(); ++k) {
+      const int64_t wheel = star(v) ? spokes_[v - n_] : 0;
+      int64_t at = 0;
+      while (at < wheel && arcs[at].to != from) ++at;
+      for (int64_t k = 0; k < int64_t(arcs.size()); ++k) {
         if (arcs[k].to == from) continue;
-        const size_t gap = k > at ? k - at : at - k;
-        const double apart = star(v) && gap > 1 && gap + 1 < arcs.size() ? 1.001 * margin_ : 0.0;
+        const int64_t gap = std::abs(k - at);
+        const double apart = at < wheel && k < wheel && gap > 1 && gap + 1 < wheel ? 1.001 * margin_ : 0.0;
         heap.push_back({d + arcs[k].length + apart, arcs[k].to, v}), std::push_heap(heap.begin(), heap.end());
       }
     };
@@ -269,8 +281,18 @@ class Refiner {
   }
 
   void make(const std::vector<Edge>& out, const std::vector<Edge>& in) {
-    for (const Edge& e : out) unlink(e.a, e.b);
-    for (const Edge& e : in) link(e);
+    auto stays = [&](size_t k) { return k < out.size() && k < in.size() && out[k].a == in[k].a && out[k].b == in[k].b; };
+    for (size_t k = 0; k < out.size(); ++k)
+      if (!stays(k)) unlink(out[k].a, out[k].b);
+    for (size_t k = 0; k < in.size(); ++k) {
+      if (!stays(k)) {
+        link(in[k]);
+        continue;
+      }
+      for (auto [a, b] : {std::pair(in[k].a, in[k].b), std::pair(in[k].b, in[k].a)})  // in place: the order round a star stays
+        for (Arc& x : near_[a])
+          if (x.to == b) x.length = in[k].length;
+    }
   }
 
   bool accept(const Move& move, const std::vector<int64_t>& path, double temperature) {
