@@ -191,14 +191,13 @@ class Embedding:
         """(len(us), len(vs)) float64 distances between lists of labels (None: all nodes, in their order)."""
         i, j = self._ids(us), self._ids(vs)
         out = torch.empty((len(i), len(j)), dtype=torch.float64)
-        if self._exact and 4 * len(j) >= self.n:  # one sweep over the tree beats a walk for each pair
-            for row, node in enumerate(i.tolist()):
-                out[row] = self._row(node)[j]
-            return out
-        step = max(1, _BLOCK // max(1, len(j)))
+        whole = self._exact and 4 * len(j) >= self.n  # one sweep over the tree beats a walk for each pair
+        step = max(1, _BLOCK // max(1, self.n if whole else len(j)))
         for start in range(0, len(i), step):
             rows = i[start : start + step]
-            if self._exact:
+            if whole:
+                out[start : start + step] = self.manifold.dist_from(self.points, rows)[:, j]
+            elif self._exact:
                 out[start : start + step] = self._dist(rows[:, None], j[None, :])
             else:
                 out[start : start + step] = self.manifold.pairwise_dist(self.points[rows], self.points[j])

@@ -207,8 +207,10 @@ def cuda_check() -> None:
             output = run([nvcc, *flags, *include, "-c", str(source), "-o", str(target)])
             spills = [int(n) for n in re.findall(r"(\d+) bytes spill stores", output)]
             registers = [int(n) for n in re.findall(r"Used (\d+) registers", output)]
-            print(f"{source.relative_to(CSRC)} sm_{arch}: {len(registers)} kernels, at most {max(registers)} registers,"
-                  f" at most {max(spills)} bytes spilled")
+            print(
+                f"{source.relative_to(CSRC)} sm_{arch}: {len(registers)} kernels, at most {max(registers)} registers,"
+                f" at most {max(spills)} bytes spilled"
+            )
 
 
 def get_requires_for_build_wheel(config_settings: dict | None = None) -> list[str]:
