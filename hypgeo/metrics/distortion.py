@@ -47,8 +47,8 @@ def distortion(
 ) -> Distortion:
     """Average and worst distortion against shortest paths; pairs in different components are left out.
 
-    Distances in a HalfSpaceTree are taken in plain float64 sweeps: relative error about 1e-13, up to 1e-8 where branches
-    of very unlike lengths nearly meet.
+    Distances in a HalfSpaceTree are taken in plain float64 sweeps: relative error about 1e-13, up to 1e-8 where
+    branches of very unlike lengths nearly meet.
 
     pairs: about how many pairs to measure (default: all where that is at most 25 million, else that many), as rows from
     source nodes drawn with `seed`.
