@@ -41,7 +41,7 @@ def node_ranks(graph: Any, embedding: Embedding, progress: bool = False) -> Tens
     else:
         rows, points = graph.adjacency(), embedding.points[where]
     indptr, indices = torch.from_numpy(rows.indptr.astype(np.int64)), torch.from_numpy(rows.indices.astype(np.int64))
-    size = 4096 if exact else max(1, _BLOCK // graph.n)
+    size = max(4096, -(-graph.n // 20)) if exact else max(1, _BLOCK // graph.n)  # each call indexes the tree anew
     out = torch.empty(graph.n, 2, dtype=torch.float64)
     with tqdm(total=graph.n, desc="ranks", unit="node", disable=not progress, leave=False) as bar:
         for sources in torch.arange(graph.n).split(size):
