@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from abc import abstractmethod
 from typing import Any
 
 import torch
@@ -128,39 +129,39 @@ class Manifold(GeooptManifold):
     # ------------------------------------------------------------------------------------------ primitives
     # Tangent and point coordinates of the working dtype in, the same out; scalars keep the last axis as length 1.
     # must:
-    def _expmap(self, x: Tensor, u: Tensor, c: Tensor) -> Tensor:
-        raise NotImplementedError
+    @abstractmethod
+    def _expmap(self, x: Tensor, u: Tensor, c: Tensor) -> Tensor: ...
 
-    def _transp(self, x: Tensor, y: Tensor, v: Tensor, c: Tensor) -> Tensor:
-        raise NotImplementedError
+    @abstractmethod
+    def _transp(self, x: Tensor, y: Tensor, v: Tensor, c: Tensor) -> Tensor: ...
 
-    def _egrad2rgrad(self, x: Tensor, u: Tensor, c: Tensor) -> Tensor:
-        raise NotImplementedError
+    @abstractmethod
+    def _egrad2rgrad(self, x: Tensor, u: Tensor, c: Tensor) -> Tensor: ...
 
+    @abstractmethod
     def _origin(self, like: Tensor, c: Tensor) -> Tensor:
         """The origin, with one row that broadcasts against ``like``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _seen(self, m: Tensor, x: Tensor, c: Tensor) -> Tensor:
         """x seen from m: the d spatial hyperboloid coordinates of x in an orthonormal frame at m.
 
         With unit direction a and distance r these are a sinh(sqrt(c) r) / sqrt(c).
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def _frame(self, m: Tensor, u: Tensor, c: Tensor) -> Tensor:
         """Components of a tangent vector u at m in that frame: ``(..., d)``, Euclidean norm = Riemannian norm."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _unframe(self, m: Tensor, a: Tensor, c: Tensor) -> Tensor:
         """The tangent vector at m with components a in that frame; inverse of :meth:`_frame`."""
-        raise NotImplementedError
 
-    def _busemann(self, x: Tensor, direction: Tensor, c: Tensor) -> Tensor:
-        raise NotImplementedError
+    @abstractmethod
+    def _busemann(self, x: Tensor, direction: Tensor, c: Tensor) -> Tensor: ...
 
-    def _why_not_point(self, x: Tensor, c: Tensor, atol: float, rtol: float) -> str | None:
-        raise NotImplementedError
+    @abstractmethod
+    def _why_not_point(self, x: Tensor, c: Tensor, atol: float, rtol: float) -> str | None: ...
 
     def _why_not_tangent(self, x: Tensor, u: Tensor, c: Tensor, atol: float, rtol: float) -> str | None:
         return None
@@ -288,9 +289,9 @@ class Manifold(GeooptManifold):
         dtype, c, (x, u) = self._enter(x, u)
         return self._egrad2rgrad(x, u, c).to(dtype)
 
+    @abstractmethod
     def projx(self, x: Tensor) -> Tensor:
         """The point itself where it is valid, else one on the manifold (each class says which)."""
-        raise NotImplementedError
 
     def proju(self, x: Tensor, u: Tensor) -> Tensor:
         """u as a tangent vector at x: every vector is one, so u (broadcast against x)."""
