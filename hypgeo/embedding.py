@@ -281,10 +281,11 @@ class Embedding:
             from gensim.models.poincare import PoincareKeyedVectors
         except ImportError:
             raise ImportError("to_keyed_vectors needs gensim: pip install gensim.") from None
-        keys = [str(label) for label in self.labels]
-        if len(set(keys)) != self.n:
+        shown = (~self.hidden).tolist()
+        keys = [str(label) for label, keep in zip(self.labels, shown, strict=True) if keep]
+        if len(set(keys)) != len(keys):
             raise ValueError("two labels are the same when written as strings, which is how gensim keeps them.")
-        vectors = self.to_numpy(dtype) * math.sqrt(-float(self.manifold.curvature))
+        vectors = self.to_numpy(dtype)[shown] * math.sqrt(-float(self.manifold.curvature))
         keyed = PoincareKeyedVectors(self.dim, 0, dtype=np.dtype(dtype).type)
         keyed.add_vectors(keys, vectors.astype(dtype))
         return keyed
@@ -296,8 +297,9 @@ class Embedding:
                 raise ValueError(f"the label {label!r} has a tab or line break, which TSV cannot hold.")
         rows = self.to_numpy().tolist()
         with _atomically(path) as file:
-            for label, row in zip(self.labels, rows, strict=True):
-                file.write(("\t".join([str(label), *map(repr, row)]) + "\n").encode())
+            for label, row, hidden in zip(self.labels, rows, self.hidden.tolist(), strict=True):
+                if not hidden:
+                    file.write(("\t".join([str(label), *map(repr, row)]) + "\n").encode())
 
     def plot(self, path: str | os.PathLike[str] | None = None, **options: Any) -> Any:
         """Draw it on the disk; see `hypgeo.plot.disk`."""

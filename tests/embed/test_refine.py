@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import networkx as nx
 import numpy as np
 import pytest
@@ -98,13 +100,18 @@ def test_stars_take_cycles_that_share_no_edge_in_their_order() -> None:
     assert nx.is_tree(nx.Graph(starred.edges.tolist()))
 
 
-def test_hidden_nodes_are_no_neighbours() -> None:
+def test_hidden_nodes_are_neither_neighbours_nor_exported(tmp_path: Path) -> None:
     graph = nx.cycle_graph(12)
     embedding = TreeEmbedder(refine=1).fit(graph).embedding_
     assert isinstance(embedding.manifold, HalfSpaceTree) and embedding.n == 13 and embedding.hidden.sum() == 1
     assert {label for label, _ in embedding.nearest(0, k=2)} == {1, 11}
     assert len(embedding.nearest(0, k=20)) == 11
     assert embedding.graph().n == 12
+    embedding.to_tsv(tmp_path / "x.tsv")
+    assert [line.split("\t")[0] for line in (tmp_path / "x.tsv").read_text().splitlines()] == [
+        str(label) for label in embedding.labels if isinstance(label, int)
+    ]
+    assert set(embedding.to_keyed_vectors().key_to_index) == {str(i) for i in range(12)}
     assert np.isfinite(distortion(graph, embedding).worst)
 
 
