@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,8 @@ def graph_of(source: str, format: str) -> Graph:
     """The graph in a file, on standard input ("-"), or of that name among the data sets where no such file exists."""
     if source in DATASETS and not Path(source).exists():
         graph = named(source)
+    elif source != "-" and not Path(source).exists() and (close := difflib.get_close_matches(source, DATASETS, n=1)):
+        raise ValueError(f"there is no file {source!r}; did you mean the data set {close[0]!r}?")
     else:
         graph = edges(source, format)
     if graph.self_loops or graph.duplicates:

@@ -158,11 +158,12 @@ class TreeEmbedder:
     def _root(self, graph: Graph, spanning: Spanning) -> int:
         if self.root is not None:
             return graph.index(self.root)
-        root = centre(len(spanning.edges) + 1, spanning.edges, spanning.lengths, 0)
-        while root >= graph.n:  # hidden nodes have neighbours of the graph on every side
-            ends = spanning.edges[(spanning.edges == root).any(axis=1)]
-            root = int(ends.min())
-        return root
+        nodes = len(spanning.edges) + 1
+        middle = centre(nodes, spanning.edges, spanning.lengths, 0)
+        if middle < graph.n:
+            return middle
+        outwards = hang(nodes, spanning.edges, spanning.lengths, middle)[0]
+        return int(outwards[outwards < graph.n][0])  # the nearest that is not hidden
 
     def fit_transform(self, graph: Any, y: None = None) -> npt.NDArray[np.float64]:
         """(n, dim) float64 points of the Poincaré ball, rows in the order of the graph's nodes."""

@@ -99,6 +99,7 @@ def test_bad_files(refused, tmp_path, name, content, message):
     ("args", "message"),
     [
         (("nowhere.tsv",), "there is no file 'nowhere.tsv'"),
+        (("mamals",), "did you mean the data set 'mammals'"),
         (("tree.nwk", "--dim", "1"), "dim is 1"),
         (("tree.nwk", "--distortion", "0"), "distortion is 0"),
         (("tree.nwk", "--distortion", "nan"), "distortion is nan"),

@@ -115,6 +115,23 @@ def test_hidden_nodes_are_neither_neighbours_nor_exported(tmp_path: Path) -> Non
     assert np.isfinite(distortion(graph, embedding).worst)
 
 
+def test_the_root_is_a_node_of_the_graph() -> None:
+    graph = Graph.of(nx.complete_graph(6))
+    edges = [
+        (6, 7),
+        (6, 8),
+        (6, 9),
+        (7, 0),
+        (7, 1),
+        (8, 2),
+        (8, 3),
+        (9, 4),
+        (9, 5),
+    ]  # the middle, 6, sees hidden nodes only
+    none = np.empty((0, 2), dtype=np.int64)
+    assert TreeEmbedder()._root(graph, Spanning(np.array(edges), np.ones(9), none, none)) < 6
+
+
 def test_labels_that_look_hidden_are_told_apart() -> None:
     graph = [(f"hidden {i}", f"hidden {(i + 1) % 9}") for i in range(9)]
     embedding = TreeEmbedder(refine=1).fit(graph).embedding_
