@@ -29,7 +29,7 @@ BOUNDS = {
     "logmap": {PoincareBall: 8, Lorentz: 12, HalfSpace: 8},
     "transp": {PoincareBall: 12, Lorentz: 24, HalfSpace: 12},
     "geodesic": {PoincareBall: 8, Lorentz: 16, HalfSpace: 24},
-    "dist_rgrad": {PoincareBall: 12, Lorentz: 12, HalfSpace: 12},
+    "dist_rgrad": {PoincareBall: 8, Lorentz: 8, HalfSpace: 8},
 }
 
 
