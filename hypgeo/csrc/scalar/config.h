@@ -1,15 +1,37 @@
-// The one place that knows whether a header is being compiled for the host or for a CUDA device.
+// The one place that knows what a header is being compiled for: host or CUDA device, and which instruction set.
 #pragma once
 
 #include <cmath>
 
 #if defined(__CUDACC__)
 #define HYPGEO_HD __host__ __device__ __forceinline__
+#elif defined(__GNUC__)
+#define HYPGEO_HD inline __attribute__((always_inline))
 #else
 #define HYPGEO_HD inline
 #endif
 
+// One binary holds the same templates compiled for several instruction sets; each has a namespace of its own, lest the
+// linker merge them.  What follows lives in `namespace hypgeo { inline namespace HYPGEO_ISA {`.
+#if defined(__CUDACC__)
+#define HYPGEO_ISA cuda
+#elif defined(__AVX512F__)
+#define HYPGEO_ISA avx512
+#elif defined(__AVX2__) && defined(__FMA__)
+#define HYPGEO_ISA avx2
+#else
+#define HYPGEO_ISA base
+#endif
+
+// Whether a fused multiply-add is one instruction; elsewhere std::fma would be a slow library call.
+#if defined(__FMA__) || defined(__CUDA_ARCH__) || defined(__aarch64__)
+#define HYPGEO_FMA 1
+#else
+#define HYPGEO_FMA 0
+#endif
+
 namespace hypgeo {
+inline namespace HYPGEO_ISA {
 
 // A literal in the number type of the formula: a bare 2.0 would silently move float code to double.
 template <class S>
@@ -17,4 +39,5 @@ HYPGEO_HD S lit(double value) {
   return S(value);
 }
 
+}  // namespace HYPGEO_ISA
 }  // namespace hypgeo

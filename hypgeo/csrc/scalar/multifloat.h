@@ -1,4 +1,4 @@
-// dd: an unevaluated sum hi + lo of two doubles, |lo| <= ulp(hi)/2, about 106 bits.
+// DD: an unevaluated sum hi + lo of two doubles (or vectors of them), |lo| <= ulp(hi)/2, about 106 bits.
 //
 // The algorithms and the bounds beside them (relative, u = 2^-53, barring overflow and underflow) are those of
 //   [JMP] M. Joldes, J.-M. Muller, V. Popescu. Tight and rigorous error bounds for basic building blocks of
@@ -11,98 +11,170 @@
 // finite: an infinite hi leaves a NaN in lo.
 #pragma once
 
-#include "config.h"
+#include "lanes.h"
 
 namespace hypgeo {
+inline namespace HYPGEO_ISA {
 
-struct dd {
-  double hi, lo;
-  dd() = default;
-  HYPGEO_HD dd(double h, double l = 0.0) : hi(h), lo(l) {}
-  HYPGEO_HD explicit operator double() const { return hi; }
+template <class V>
+struct DD {
+  V hi, lo;
+  DD() = default;
+  HYPGEO_HD DD(V h) : hi(h), lo(V{}) {}
+  HYPGEO_HD DD(V h, V l) : hi(h), lo(l) {}
+  HYPGEO_HD explicit DD(double h)
+    requires(lanes_of<V> > 1)
+      : hi(splat<V>(h)), lo(V{}) {}
+  HYPGEO_HD explicit operator double() const
+    requires(lanes_of<V> == 1)
+  {
+    return hi;
+  }
 };
+using dd = DD<double>;
 
 // ---- error-free transformations: the two parts are exactly the result
 
-HYPGEO_HD dd fast_two_sum(double a, double b) {  // wants |a| >= |b| or a = 0
-  const double s = a + b;
-  return dd(s, b - (s - a));
+template <IsLanes V>
+HYPGEO_HD DD<V> fast_two_sum(V a, V b) {  // wants |a| >= |b| or a = 0
+  const V s = a + b;
+  return DD<V>(s, b - (s - a));
 }
 
-HYPGEO_HD dd two_sum(double a, double b) {
-  const double s = a + b, t = s - a;
-  return dd(s, (a - (s - t)) + (b - t));
+template <IsLanes V>
+HYPGEO_HD DD<V> two_sum(V a, V b) {
+  const V s = a + b, t = s - a;
+  return DD<V>(s, (a - (s - t)) + (b - t));
 }
 
-HYPGEO_HD dd two_diff(double a, double b) { return two_sum(a, -b); }
+template <IsLanes V>
+HYPGEO_HD DD<V> two_diff(V a, V b) {
+  return two_sum<V>(a, -b);
+}
 
 // Where the instruction set has a fused multiply-add it is two operations.  Elsewhere std::fma would be a library call,
 // so the portable build splits by hand [D]: 17 operations that vectorise, exact likewise while |a|, |b| < 2^996.
-HYPGEO_HD dd two_prod(double a, double b) {
-  const double p = a * b;
-#if defined(__FMA__) || defined(__CUDA_ARCH__) || defined(__aarch64__)
-  return dd(p, std::fma(a, b, -p));
+template <IsLanes V>
+HYPGEO_HD DD<V> two_prod(V a, V b) {
+  const V p = a * b;
+#if HYPGEO_FMA
+  return DD<V>(p, vfma<V>(a, b, -p));
 #else
-  const double ca = 134217729.0 * a, cb = 134217729.0 * b;  // 2^27 + 1
-  const double ah = ca - (ca - a), bh = cb - (cb - b), al = a - ah, bl = b - bh;
-  return dd(p, al * bl - (((p - ah * bh) - al * bh) - ah * bl));
+  const V ca = 134217729.0 * a, cb = 134217729.0 * b;  // 2^27 + 1
+  const V ah = ca - (ca - a), bh = cb - (cb - b), al = a - ah, bl = b - bh;
+  return DD<V>(p, al * bl - (((p - ah * bh) - al * bh) - ah * bl));
 #endif
 }
+HYPGEO_HD dd two_prod(double a, double b) { return two_prod<double>(a, b); }  // floats too
 
 // ---- arithmetic
 
-HYPGEO_HD dd operator-(dd a) { return dd(-a.hi, -a.lo); }
-
-HYPGEO_HD dd operator+(dd a, dd b) {  // [JMP] Alg. 6, AccurateDWPlusDW: 3u^2 + 13u^3
-  const dd s = two_sum(a.hi, b.hi), t = two_sum(a.lo, b.lo);
-  const dd v = fast_two_sum(s.hi, s.lo + t.hi);
-  return fast_two_sum(v.hi, t.lo + v.lo);
+template <class V>
+HYPGEO_HD DD<V> operator-(const DD<V>& a) {
+  return DD<V>(-a.hi, -a.lo);
 }
 
-HYPGEO_HD dd operator+(dd a, double b) {  // [JMP] Alg. 4, DWPlusFP: 2u^2
-  const dd s = two_sum(a.hi, b);
-  return fast_two_sum(s.hi, a.lo + s.lo);
+template <class V>
+HYPGEO_HD DD<V> operator+(const DD<V>& a, const DD<V>& b) {  // [JMP] Alg. 6, AccurateDWPlusDW: 3u^2 + 13u^3
+  const DD<V> s = two_sum<V>(a.hi, b.hi), t = two_sum<V>(a.lo, b.lo);
+  const DD<V> v = fast_two_sum<V>(s.hi, s.lo + t.hi);
+  return fast_two_sum<V>(v.hi, t.lo + v.lo);
 }
 
-HYPGEO_HD dd operator*(dd a, dd b) {  // [JMP] Alg. 10, DWTimesDW1: 5u^2 by [MR]; the same bits with and without FMA
-  const dd c = two_prod(a.hi, b.hi);
-  return fast_two_sum(c.hi, c.lo + (a.hi * b.lo + a.lo * b.hi));
+template <class V, ToLanes<V> T>
+HYPGEO_HD DD<V> operator+(const DD<V>& a, T b) {  // [JMP] Alg. 4, DWPlusFP: 2u^2
+  const DD<V> s = two_sum<V>(a.hi, splat<V>(b));
+  return fast_two_sum<V>(s.hi, a.lo + s.lo);
 }
 
-HYPGEO_HD dd operator*(dd a, double b) {  // [JMP] Alg. 7, DWTimesFP1: 3/2 u^2 + 4u^3
-  const dd c = two_prod(a.hi, b), t = fast_two_sum(c.hi, a.lo * b);
-  return fast_two_sum(t.hi, t.lo + c.lo);
+template <class V>
+HYPGEO_HD DD<V> operator*(const DD<V>& a, const DD<V>& b) {  // [JMP] Alg. 10, DWTimesDW1: 5u^2 by [MR]
+  const DD<V> c = two_prod<V>(a.hi, b.hi);                   // the same bits with and without FMA
+  return fast_two_sum<V>(c.hi, c.lo + (a.hi * b.lo + a.lo * b.hi));
 }
 
-HYPGEO_HD dd operator/(dd a, dd b) {  // [JMP] Alg. 17, DWDivDW2: 15u^2 + 56u^3
-  const double q = a.hi / b.hi;
-  const dd r = b * q;
-  return fast_two_sum(q, ((a.hi - r.hi) + (a.lo - r.lo)) / b.hi);
+template <class V, ToLanes<V> T>
+HYPGEO_HD DD<V> operator*(const DD<V>& a, T b) {  // [JMP] Alg. 7, DWTimesFP1: 3/2 u^2 + 4u^3
+  const DD<V> c = two_prod<V>(a.hi, splat<V>(b)), t = fast_two_sum<V>(c.hi, a.lo * splat<V>(b));
+  return fast_two_sum<V>(t.hi, t.lo + c.lo);
 }
 
-HYPGEO_HD dd sqrt(dd a) {  // [LLM] SQRTDWtoDW: 25/8 u^2; 0 for 0
-  if (a.hi <= 0.0) return dd(std::sqrt(a.hi));
-  const double s = std::sqrt(a.hi);
-  const dd p = two_prod(s, s);
-  const double rest = (a.hi - p.hi) - p.lo;  // exact: the remainder of a rounded square root is a double
-  return fast_two_sum(s, (a.lo + rest) / (2.0 * s));
+template <class V>
+HYPGEO_HD DD<V> operator/(const DD<V>& a, const DD<V>& b) {  // [JMP] Alg. 17, DWDivDW2: 15u^2 + 56u^3
+  const V q = a.hi / b.hi;
+  const DD<V> r = b * q;
+  return fast_two_sum<V>(q, ((a.hi - r.hi) + (a.lo - r.lo)) / b.hi);
 }
 
-HYPGEO_HD dd operator+(double a, dd b) { return b + a; }
-HYPGEO_HD dd operator-(dd a, dd b) { return a + (-b); }
-HYPGEO_HD dd operator-(dd a, double b) { return a + (-b); }
-HYPGEO_HD dd operator-(double a, dd b) { return (-b) + a; }
-HYPGEO_HD dd operator*(double a, dd b) { return b * a; }
-HYPGEO_HD dd operator/(dd a, double b) { return a / dd(b); }
-HYPGEO_HD dd operator/(double a, dd b) { return dd(a) / b; }
-HYPGEO_HD dd& operator+=(dd& a, dd b) { return a = a + b; }
-HYPGEO_HD dd& operator-=(dd& a, dd b) { return a = a - b; }
-HYPGEO_HD dd& operator*=(dd& a, dd b) { return a = a * b; }
-HYPGEO_HD bool operator<(dd a, dd b) { return a.hi < b.hi || (a.hi == b.hi && a.lo < b.lo); }
-HYPGEO_HD bool operator>(dd a, dd b) { return b < a; }
-HYPGEO_HD dd abs(dd a) { return a.hi < 0.0 ? -a : a; }
+template <class V>
+HYPGEO_HD DD<V> sqrt(const DD<V>& a) {  // [LLM] SQRTDWtoDW: 25/8 u^2; 0 for 0
+  const V s = vsqrt<V>(a.hi);
+  const Mask<V> some = s > 0.0;
+  const DD<V> p = two_prod<V>(s, s);
+  const V rest = (a.hi - p.hi) - p.lo;  // exact: the remainder of a rounded square root is a double
+  const DD<V> r = fast_two_sum<V>(s, (a.lo + rest) / select<V>(some, 2.0 * s, splat<V>(1.0)));
+  return DD<V>(select<V>(some, r.hi, s), select<V>(some, r.lo, V{}));
+}
+
+template <class V, ToLanes<V> T>
+HYPGEO_HD DD<V> operator+(T a, const DD<V>& b) {
+  return b + a;
+}
+template <class V>
+HYPGEO_HD DD<V> operator-(const DD<V>& a, const DD<V>& b) {
+  return a + (-b);
+}
+template <class V, ToLanes<V> T>
+HYPGEO_HD DD<V> operator-(const DD<V>& a, T b) {
+  return a + (-b);
+}
+template <class V, ToLanes<V> T>
+HYPGEO_HD DD<V> operator-(T a, const DD<V>& b) {
+  return (-b) + a;
+}
+template <class V, ToLanes<V> T>
+HYPGEO_HD DD<V> operator*(T a, const DD<V>& b) {
+  return b * a;
+}
+template <class V, ToLanes<V> T>
+HYPGEO_HD DD<V> operator/(const DD<V>& a, T b) {
+  return a / DD<V>(splat<V>(b));
+}
+template <class V, ToLanes<V> T>
+HYPGEO_HD DD<V> operator/(T a, const DD<V>& b) {
+  return DD<V>(splat<V>(a)) / b;
+}
+template <class V>
+HYPGEO_HD DD<V>& operator+=(DD<V>& a, const DD<V>& b) {
+  return a = a + b;
+}
+template <class V>
+HYPGEO_HD DD<V>& operator-=(DD<V>& a, const DD<V>& b) {
+  return a = a - b;
+}
+template <class V>
+HYPGEO_HD DD<V>& operator*=(DD<V>& a, const DD<V>& b) {
+  return a = a * b;
+}
+template <class V>
+HYPGEO_HD Mask<V> operator<(const DD<V>& a, const DD<V>& b) {
+  return (a.hi < b.hi) | ((a.hi == b.hi) & (a.lo < b.lo));
+}
+template <class V>
+HYPGEO_HD Mask<V> operator>(const DD<V>& a, const DD<V>& b) {
+  return b < a;
+}
+template <class V>
+HYPGEO_HD DD<V> select(const Mask<V>& m, const DD<V>& a, const DD<V>& b) {
+  return DD<V>(select<V>(m, a.hi, b.hi), select<V>(m, a.lo, b.lo));
+}
+template <class V>
+HYPGEO_HD DD<V> abs(const DD<V>& a) {
+  return select(a.hi < 0.0, -a, a);
+}
 
 // By a power of two, exactly.
-HYPGEO_HD dd ldexp(dd a, int e) { return dd(std::ldexp(a.hi, e), std::ldexp(a.lo, e)); }
+HYPGEO_HD dd ldexp(const dd& a, int e) { return dd(std::ldexp(a.hi, e), std::ldexp(a.lo, e)); }
 
+}  // namespace HYPGEO_ISA
 }  // namespace hypgeo
