@@ -1,0 +1,331 @@
+// The upper half-space of curvature -c: points (h, z), height z > 0 last, metric (|dh|^2 + dz^2) / (c z^2).
+//
+// Inner products are those of the horizontal rows; heights come beside them.  x has height a, y height b, w = y - x has
+// the horizontal square ww and the rise b - a.  Geodesics, and with them every map of points and vectors but the lengths,
+// do not depend on c.
+//   [R] J. G. Ratcliffe. Foundations of Hyperbolic Manifolds. 3rd ed., Springer, 2019, section 4.6.
+#pragma once
+
+#include "op.h"
+
+namespace hypgeo {
+inline namespace HYPGEO_ISA {
+
+struct HalfFormulas {
+  static constexpr bool number = false;
+
+  template <int R, class S>
+  static HYPGEO_HD Out<S, R> scalar(const S& value) {
+    Out<S, R> r;
+    for (int k = 0; k < R; ++k) r.a[k] = S(0.0);
+    r.odd = value;
+    return r;
+  }
+
+  // sinh^2 of half the normalised distance: |w|^2 / (4 a b), [R] theorem 4.6.1.
+  template <class S>
+  static HYPGEO_HD S half_chord(const S& ww, const S& a, const S& b) {
+    return (ww + sqr(b - a)) / (4.0 * (a * b));
+  }
+
+  // sqrt(q) / sqrt(c), with derivative 0 at q = 0.
+  template <class S>
+  static HYPGEO_HD S length(const S& q, const S& c) {
+    const auto some = 0.0 < q;
+    return select(some, sqrt(select(some, q, S(1.0))), q) / sqrt(c);
+  }
+
+  template <class S>
+  static HYPGEO_HD S distance(const S& q, const S& c) {
+    const auto apart = 0.0 < q;
+    return 2.0 * select(apart, asinh(sqrt(select(apart, q, S(1.0)))), q) / sqrt(c);
+  }
+
+  // The velocity at x towards y: `along` times the horizontal w, and `rise`.  The initial velocity of the circle through
+  // both is (a w, ((b - a)(a + b) + ww) / 2) / b times T / sinh T, T the normalised distance, sinh T = 2 sqrt(q (1 + q)).
+  template <class S>
+  static HYPGEO_HD void logarithm(const S& ww, const S& a, const S& b, S& along, S& rise) {
+    const S q = half_chord(ww, a, b), f = asinhcq(q) / (b * sqrt(1.0 + q));
+    along = a * f;
+    rise = 0.5 * ((b - a) * (a + b) + ww) * f;
+  }
+
+  // The end of the geodesic with horizontal velocity u (its square uu) and rise v at height a: `along` times u, and the
+  // height.  With p = uu/a^2, v/a for v, T^2 = p + v^2 the end is (u s, a) / D, s = sinh(T)/T, where
+  // D = cosh T - v s = e^-T + (T - v) s, and T - v = p / (T + v): away from T = 0 a sum of positive terms.
+  template <class S>
+  static HYPGEO_HD void exponential(const S& uu, const S& rise, const S& a, S& along, S& height) {
+    const S p = uu / sqr(a), v = rise / a, q = p + sqr(v);
+    const S s = sinhcq(q), cosh = sqrt(1.0 + q * sqr(s)), one(1.0);
+    const auto near = q < 1.0, up = 0.0 < v;
+    const S t = sqrt(select(near, one, q));
+    const S lean = select(up, p / (t + select(up, v, one)), t - v);
+    const S d = select(near, cosh - v * s, 1.0 / (cosh + t * s) + lean * s);
+    along = s / d;
+    height = a / d;
+  }
+
+  // The point at fraction t from x to y: x plus `along` times w, and the height.  On the hyperboloid it is
+  // (sinh((1 - t) T) X + sinh(t T) Y) / sinh T, where the reciprocal height is a linear function: no term cancels.
+  template <class S>
+  static HYPGEO_HD void between(const S& t, const S& ww, const S& a, const S& b, S& along, S& height) {
+    const S q = half_chord(ww, a, b), f = asinhcq(q), square = 4.0 * q * sqr(f), rest = 1.0 - t;
+    const S first = b * (rest * sinhcq(sqr(rest) * square)), last = a * (t * sinhcq(sqr(t) * square));
+    const S total = first + last;
+    along = last / total;
+    height = a * b * sqrt(1.0 + q) / (f * total);
+  }
+
+  // Parallel transport of (v, up) from x to y: `own` times v plus `along` times w, and the rise.  Two reflections, in the
+  // bisector of x and y and along the geodesic at y ([R] section 4.6), multiplied out: no term exceeds |v| b/a.
+  template <class S>
+  static HYPGEO_HD void transport(const S& ww, const S& wv, const S& up, const S& a, const S& b, S& own, S& along, S& rise) {
+    const S dz = b - a, square = ww + sqr(dz), dot = wv + dz * up, den = 4.0 * (a * b) + square;
+    own = b / a;
+    along = own * ((4.0 * (b * up) - 2.0 * dot) / den);
+    rise = own * (up - (4.0 * (a * dot) + 2.0 * (square * up)) / den) + along * dz;
+  }
+};
+
+struct HalfPair : HalfFormulas {
+  static constexpr int rows = 2;
+  static constexpr Layout in[2] = {Layout::kHalfPoint, Layout::kHalfPoint};
+  static constexpr Frame frame[2] = {Frame::kPlain, Frame::kMinusFirst};
+};
+struct HalfPointVector : HalfFormulas {
+  static constexpr int rows = 2;
+  static constexpr Layout in[2] = {Layout::kHalfPoint, Layout::kHalfVector};
+  static constexpr Frame frame[2] = {Frame::kPlain, Frame::kPlain};
+};
+struct HalfOne : HalfFormulas {
+  static constexpr int rows = 1;
+  static constexpr Layout in[1] = {Layout::kHalfPoint};
+  static constexpr Frame frame[1] = {Frame::kPlain};
+};
+
+// ---- distances
+
+struct HalfDist : HalfPair {
+  static constexpr Layout out = Layout::kNumber;
+  template <class S>
+  static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
+    return scalar<2>(distance(half_chord(in.g(1, 1), in.odd[0], in.odd[1]), in.c));
+  }
+};
+
+struct HalfDist2 : HalfPair {
+  static constexpr Layout out = Layout::kNumber;
+  template <class S>
+  static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
+    const S q = half_chord(in.g(1, 1), in.odd[0], in.odd[1]);
+    return scalar<2>(4.0 * q * sqr(asinhcq(q)) / in.c);
+  }
+};
+
+struct HalfDist0 : HalfOne {
+  static constexpr Layout out = Layout::kNumber;
+  template <class S>
+  static HYPGEO_HD Out<S, 1> coef(const In<S, 1>& in) {
+    return scalar<1>(distance(half_chord(in.g(0, 0), S(1.0), in.odd[0]), in.c));
+  }
+};
+
+// ---- exponential, logarithm, geodesics
+
+struct HalfExpmap : HalfPointVector {
+  static constexpr Layout out = Layout::kHalfPoint;
+  template <class S>
+  static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
+    Out<S, 2> r;
+    r.a[0] = S(1.0);
+    exponential(in.g(1, 1), in.odd[1], in.odd[0], r.a[1], r.odd);
+    return r;
+  }
+};
+
+struct HalfLogmap : HalfPair {
+  static constexpr Layout out = Layout::kHalfVector;
+  template <class S>
+  static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
+    Out<S, 2> r;
+    r.a[0] = S(0.0);
+    logarithm(in.g(1, 1), in.odd[0], in.odd[1], r.a[1], r.odd);
+    return r;
+  }
+};
+
+struct HalfExpmap0 : HalfOne {
+  static constexpr Layout in[1] = {Layout::kHalfVector};
+  static constexpr Layout out = Layout::kHalfPoint;
+  template <class S>
+  static HYPGEO_HD Out<S, 1> coef(const In<S, 1>& in) {
+    Out<S, 1> r;
+    exponential(in.g(0, 0), in.odd[0], S(1.0), r.a[0], r.odd);
+    return r;
+  }
+};
+
+struct HalfLogmap0 : HalfOne {
+  static constexpr Layout out = Layout::kHalfVector;
+  template <class S>
+  static HYPGEO_HD Out<S, 1> coef(const In<S, 1>& in) {
+    Out<S, 1> r;
+    logarithm(in.g(0, 0), S(1.0), in.odd[0], r.a[0], r.odd);
+    return r;
+  }
+};
+
+struct HalfGeodesic : HalfPair {
+  static constexpr bool number = true;
+  static constexpr Layout out = Layout::kHalfPoint;
+  template <class S>
+  static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
+    Out<S, 2> r;
+    r.a[0] = S(1.0);
+    between(in.number, in.g(1, 1), in.odd[0], in.odd[1], r.a[1], r.odd);
+    return r;
+  }
+};
+
+// ---- transport
+
+struct HalfTransp : HalfFormulas {
+  static constexpr int rows = 3;
+  static constexpr Layout in[3] = {Layout::kHalfPoint, Layout::kHalfPoint, Layout::kHalfVector};
+  static constexpr Frame frame[3] = {Frame::kPlain, Frame::kMinusFirst, Frame::kPlain};
+  static constexpr Layout out = Layout::kHalfVector;
+  template <class S>
+  static HYPGEO_HD Out<S, 3> coef(const In<S, 3>& in) {
+    Out<S, 3> r;
+    r.a[0] = S(0.0);
+    transport(in.g(1, 1), in.g(1, 2), in.odd[2], in.odd[0], in.odd[1], r.a[2], r.a[1], r.odd);
+    return r;
+  }
+};
+
+struct HalfTransp0 : HalfPointVector {
+  static constexpr Layout out = Layout::kHalfVector;
+  template <class S>
+  static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
+    Out<S, 2> r;
+    transport(in.g(0, 0), in.g(0, 1), in.odd[1], S(1.0), in.odd[0], r.a[1], r.a[0], r.odd);
+    return r;
+  }
+};
+
+// ---- metric
+
+struct HalfInner : HalfFormulas {
+  static constexpr int rows = 3;
+  static constexpr Layout in[3] = {Layout::kHalfPoint, Layout::kHalfVector, Layout::kHalfVector};
+  static constexpr Frame frame[3] = {Frame::kPlain, Frame::kPlain, Frame::kPlain};
+  static constexpr Layout out = Layout::kNumber;
+  template <class S>
+  static HYPGEO_HD Out<S, 3> coef(const In<S, 3>& in) {
+    return scalar<3>((in.g(1, 2) + in.odd[1] * in.odd[2]) / (in.c * sqr(in.odd[0])));
+  }
+};
+
+struct HalfNorm : HalfPointVector {
+  static constexpr Layout out = Layout::kNumber;
+  template <class S>
+  static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
+    return scalar<2>(length(in.g(1, 1) + sqr(in.odd[1]), in.c) / in.odd[0]);
+  }
+};
+
+struct HalfEgrad2rgrad : HalfPointVector {
+  static constexpr Layout out = Layout::kHalfVector;
+  template <class S>
+  static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
+    Out<S, 2> r;
+    r.a[0] = S(0.0);
+    r.a[1] = in.c * sqr(in.odd[0]);
+    r.odd = r.a[1] * in.odd[1];
+    return r;
+  }
+};
+
+struct HalfProjx : HalfOne {
+  static constexpr Layout out = Layout::kHalfPoint;
+  template <class S>
+  static HYPGEO_HD Out<S, 1> coef(const In<S, 1>& in) {
+    Out<S, 1> r;
+    r.a[0] = S(1.0);
+    r.odd = in.odd[0];
+    return r;
+  }
+};
+
+// ---- planes and horospheres
+
+// The ideal point of the direction (e, rise) is e / (1 - rise); near rise = 1 the difference is |e|^2 / (1 + rise).
+struct HalfBusemann : HalfPointVector {
+  static constexpr Layout out = Layout::kNumber;
+  template <class S>
+  static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
+    const S &z = in.odd[0], &rise = in.odd[1], &ee = in.g(1, 1), one(1.0);
+    const auto low = rise < 0.5;
+    const S up = 1.0 + rise, down = 1.0 - rise;
+    const S fall = select(low, down, ee / select(low, one, up));
+    const S level = select(low, ee / select(low, down, one), up);
+    return scalar<2>(log((fall * (in.g(0, 0) + sqr(z)) - 2.0 * in.g(0, 1) + level) / (2.0 * z)) / sqrt(in.c));
+  }
+};
+
+// x (height b) seen from p (height m) along the unit normal: O. Ganea, G. Becigneul, T. Hofmann. Hyperbolic neural
+// networks. NeurIPS 2018, theorem 5, on the hyperboloid.  w = p - x here.
+struct HalfHyperplaneDist : HalfFormulas {
+  static constexpr int rows = 3;
+  static constexpr Layout in[3] = {Layout::kHalfPoint, Layout::kHalfPoint, Layout::kHalfVector};
+  static constexpr Frame frame[3] = {Frame::kPlain, Frame::kMinusFirst, Frame::kPlain};
+  static constexpr Layout out = Layout::kNumber;
+  template <class S>
+  static HYPGEO_HD Out<S, 3> coef(const In<S, 3>& in) {
+    const S &b = in.odd[0], &m = in.odd[1], &rise = in.odd[2];
+    const S square = in.g(2, 2) + sqr(rise);
+    // a zero normal gives 0; one whose square underflows has a bound here that no result passes
+    const S size = sqrt(select(0.0 < square, square, 1.0 + 1e300 * square));
+    const S seen = rise * ((b - m) * (b + m) + in.g(1, 1)) / (2.0 * m) - in.g(1, 2);
+    return scalar<3>(asinh(seen / (b * size)) / sqrt(in.c));
+  }
+};
+
+// ---- gyrovector space: (0, 1) is the zero
+
+// exp_x of log_0 y carried to x.  On the unit hyperboloid that is C_y X + (Y - C_y O) + k (O + X),
+// k = <space of X, space of Y> / (1 + C_x), with times C, and <., O> the height's reciprocal up to a linear function.
+struct HalfMobiusAdd : HalfFormulas {
+  static constexpr int rows = 2;
+  static constexpr Layout in[2] = {Layout::kHalfPoint, Layout::kHalfPoint};
+  static constexpr Frame frame[2] = {Frame::kPlain, Frame::kPlain};
+  static constexpr Layout out = Layout::kHalfPoint;
+  template <class S>
+  static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
+    const S &a = in.odd[0], &b = in.odd[1];
+    // times and last coordinates, times 2a and 2b
+    const S time_x = in.g(0, 0) + sqr(a) + 1.0, time_y = in.g(1, 1) + sqr(b) + 1.0;
+    const S up_x = in.g(0, 0) + (a - 1.0) * (a + 1.0), up_y = in.g(1, 1) + (b - 1.0) * (b + 1.0);
+    const S k = (4.0 * in.g(0, 1) + up_x * up_y) / (2.0 * a + time_x);  // times 2b
+    const S total = time_y - a * up_y + k * (1.0 + a);                  // times 2ab over the height
+    Out<S, 2> r;
+    r.a[0] = (time_y + k) / total;
+    r.a[1] = 2.0 * a / total;
+    r.odd = 2.0 * a * b / total;
+    return r;
+  }
+};
+
+struct HalfMobiusScalarMul : HalfOne {
+  static constexpr bool number = true;
+  static constexpr Layout out = Layout::kHalfPoint;
+  template <class S>
+  static HYPGEO_HD Out<S, 1> coef(const In<S, 1>& in) {
+    Out<S, 1> r;
+    between(in.number, in.g(0, 0), S(1.0), in.odd[0], r.a[0], r.odd);
+    return r;
+  }
+};
+
+}  // namespace HYPGEO_ISA
+}  // namespace hypgeo
