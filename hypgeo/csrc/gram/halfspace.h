@@ -259,17 +259,19 @@ struct HalfProjx : HalfOne {
 
 // ---- planes and horospheres
 
-// The ideal point of the direction (e, rise) is e / (1 - rise); near rise = 1 the difference is |e|^2 / (1 + rise).
+// The ideal point of the direction u = (e, rise) is e / k, k = |u| - rise, where |e|^2 = k (|u| + rise); the function is
+// the log of k (|h - e/k|^2 + z^2) / (2 z |u|).  M. R. Bridson, A. Haefliger. Metric spaces of non-positive curvature.
+// Springer, 1999, II.8.24.
 struct HalfBusemann : HalfPointVector {
   static constexpr Layout out = Layout::kNumber;
   template <class S>
   static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
-    const S &z = in.odd[0], &rise = in.odd[1], &ee = in.g(1, 1), one(1.0);
-    const auto low = rise < 0.5;
-    const S up = 1.0 + rise, down = 1.0 - rise;
-    const S fall = select(low, down, ee / select(low, one, up));
-    const S level = select(low, ee / select(low, down, one), up);
-    return scalar<2>(log((fall * (in.g(0, 0) + sqr(z)) - 2.0 * in.g(0, 1) + level) / (2.0 * z)) / sqrt(in.c));
+    const S &z = in.odd[0], &rise = in.odd[1], &ee = in.g(1, 1), size = sqrt(ee + sqr(rise));
+    const auto up = 0.0 < rise;
+    const S large = size + select(up, rise, -rise), small = ee / large;
+    const S k = select(up, small, large), level = select(up, large, small);
+    const S f = k * (in.g(0, 0) + sqr(z)) - 2.0 * in.g(0, 1) + level;
+    return scalar<2>(log(f / (2.0 * z * size)) / sqrt(in.c));
   }
 };
 
@@ -323,6 +325,33 @@ struct HalfMobiusScalarMul : HalfOne {
   static HYPGEO_HD Out<S, 1> coef(const In<S, 1>& in) {
     Out<S, 1> r;
     between(in.number, in.g(0, 0), S(1.0), in.odd[0], r.a[0], r.odd);
+    return r;
+  }
+};
+
+// gyr[a, b] v: v carried from the origin to -b, from there to a and back.  The inverse of b lies at -h/q, z/q, q = |b|^2.
+struct HalfGyration : HalfFormulas {
+  static constexpr int rows = 3;
+  static constexpr Layout in[3] = {Layout::kHalfPoint, Layout::kHalfPoint, Layout::kHalfVector};
+  static constexpr Frame frame[3] = {Frame::kPlain, Frame::kPlain, Frame::kPlain};
+  static constexpr Layout out = Layout::kHalfVector;
+  template <class S>
+  static HYPGEO_HD Out<S, 3> coef(const In<S, 3>& in) {
+    const S &aa = in.g(0, 0), &z = in.odd[0], one(1.0);
+    const S k = -1.0 / (in.g(1, 1) + sqr(in.odd[1])), back = -k * in.odd[1];  // -b is (k h_b, back)
+    const S bb = sqr(k) * in.g(1, 1), ab = k * in.g(0, 1), bv = k * in.g(1, 2);
+    S own, along, up, v, b, a;  // the vector is v h_v + b (k h_b) + a h_a, up
+    transport(bb, bv, in.odd[2], one, back, v, b, up);
+    transport(aa - 2.0 * ab + bb, v * (in.g(0, 2) - bv) + b * (ab - bb), S(up), back, z, own, along, up);
+    v = own * v;
+    b = own * b - along;
+    a = along;
+    transport(aa, -(v * in.g(0, 2) + b * ab + a * aa), S(up), z, one, own, along, up);
+    Out<S, 3> r;
+    r.a[0] = own * a - along;
+    r.a[1] = own * b * k;
+    r.a[2] = own * v;
+    r.odd = up;
     return r;
   }
 };
