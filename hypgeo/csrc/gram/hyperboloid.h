@@ -1,0 +1,356 @@
+// The hyperboloid -x0^2 + |x|^2 = -1/c of curvature -c.  The spatial coordinates are the point, and those of a tangent
+// vector the vector: time is derived from them, x0 = sqrt(1/c + |x|^2) and v0 = <x, v>/x0.
+//
+// All inner products are those of the spatial rows.  Throughout X = sqrt(c) x0 = sqrt(1 + c|x|^2), and Y likewise; a pair
+// of points enters as x and w = y - x.  The formulas are Ratcliffe's with these put in:
+//   [R] J. G. Ratcliffe. Foundations of Hyperbolic Manifolds. 3rd ed., Springer, 2019, chapters 3 and 4.
+// What cancels is what has to: far out the spatial coordinates of a neighbourhood are e^(2 radius) times as long along the
+// ray from the origin as the distances they stand for.
+#pragma once
+
+#include "op.h"
+
+namespace hypgeo {
+inline namespace HYPGEO_ISA {
+
+namespace hyperboloid {
+
+constexpr Layout kNumber = Layout::kNumber, kPoint = Layout::kLorentzPoint, kVector = Layout::kLorentzVector;
+
+// The shape of an op: its result, then its arguments.
+template <Layout result, Layout... arguments>
+struct Maps {
+  static constexpr int rows = sizeof...(arguments);
+  static constexpr Layout in[] = {arguments...};
+  static constexpr Layout out = result;
+  static constexpr Frame frame[3] = {};
+  static constexpr bool number = false;
+};
+// The same with the second row as its difference from the first, w = y - x, or its sum with it.
+template <Layout result, Layout... arguments>
+struct MapsDifference : Maps<result, arguments...> {
+  static constexpr Frame frame[3] = {Frame::kPlain, Frame::kMinusFirst, Frame::kPlain};
+};
+template <Layout result, Layout... arguments>
+struct MapsSum : Maps<result, arguments...> {
+  static constexpr Frame frame[3] = {Frame::kPlain, Frame::kPlusFirst, Frame::kPlain};
+};
+
+// Two points, from the inner products of x and w = y - x.
+template <class S>
+struct Pair {
+  S X2, XY;  // X^2 and X Y
+  S rise;    // |y|^2 - |x|^2 = (Y^2 - X^2)/c
+  S half_q;  // half the squared chord <y - x, y - x>_L
+  S u;       // c q/2 = cosh(sqrt(c) distance) - 1 = 2 sinh(sqrt(c) distance/2)^2
+};
+
+// The chord |w|^2 - (y0 - x0)^2 cancels on every ray out of the origin, so it is taken without a difference: with
+// S = |x|^2|w|^2 - <x,w>^2 = |x|^2|y|^2 - <x,y>^2, the squared area,
+//   (X Y)^2 - (1 + c<x,y>)^2 = c|w|^2 + c^2 S    gives    q/2 = (|w|^2 + c S) / (X Y + c<x,y> + 1),
+// whose denominator is safe unless x and y are far out on opposite sides; there q/2 = (X Y - c<x,y> - 1)/c is.
+template <class S, int R>
+HYPGEO_HD Pair<S> pair(const In<S, R>& in) {
+  const S &c = in.c, &xx = in.g(0, 0), &xw = in.g(0, 1), &ww = in.g(1, 1), &yy = in.square[1];
+  Pair<S> r;
+  r.rise = 2.0 * xw + ww;
+  r.X2 = 1.0 + c * xx;
+  r.XY = sqrt(r.X2 * (1.0 + c * yy));
+  const S xy = xx + xw, cxy = c * xy;
+  const auto near = ww < yy, opposite = (cxy < 0.0) & (2.0 < r.XY);
+  const S area = xx * select(near, ww, yy) - sqr(select(near, xw, xy));
+  r.half_q = select(opposite, r.XY - cxy - 1.0, ww + c * area) / select(opposite, c, r.XY + cxy + 1.0);
+  r.u = c * r.half_q;
+  return r;
+}
+
+// <v, v>_L for the tangent vector v at x, from |v|^2 and <x, v>.
+template <class S>
+HYPGEO_HD S squared_norm(const S& c, const S& X2, const S& vv, const S& xv) {
+  return vv - c * (sqr(xv) / X2);
+}
+
+// asinh(sqrt(c) h)/sqrt(c).  Its derivative in h is algebraic and taken so: a gradient far out is a small difference of
+// large terms, and cancels to less than what a logarithm is known to.
+template <class S>
+HYPGEO_HD S arc(const S& h, const S& c) {
+  return h * asinhcq(c * sqr(h));
+}
+template <class S>
+HYPGEO_HD Rev<S> arc(const Rev<S>& h, const Rev<S>& c) {
+  const S q = sqr(h.v), z = c.v * q;
+  return binary(h, c, h.v * asinhcq(z), 1.0 / sqrt(1.0 + z), h.v * q * dasinhcq(z));
+}
+
+// d = (2/sqrt c) asinh(sqrt(c q)/2)  [R, section 3.2], 0 with derivative 0 where w = 0.
+struct Dist : MapsDifference<kNumber, kPoint, kPoint> {
+  template <class S>
+  static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
+    const Pair<S> p = pair(in);
+    const S& ww = in.g(1, 1);
+    const auto apart = 0.0 < ww;
+    Out<S, 2> r;
+    r.odd = select(apart, 2.0 * arc(sqrt(select(apart, 0.5 * p.half_q, S(1.0))), in.c), ww);
+    return r;
+  }
+};
+
+// d^2, smooth where the points meet.
+struct Dist2 : MapsDifference<kNumber, kPoint, kPoint> {
+  template <class S>
+  static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
+    const Pair<S> p = pair(in);
+    Out<S, 2> r;
+    r.odd = 2.0 * p.half_q * sqr(asinhcq(0.5 * p.u));
+    return r;
+  }
+};
+
+// asinh(sqrt(c)|x|)/sqrt(c).
+struct Dist0 : Maps<kNumber, kPoint> {
+  template <class S>
+  static HYPGEO_HD Out<S, 1> coef(const In<S, 1>& in) {
+    const S& xx = in.g(0, 0);
+    const auto away = 0.0 < xx;
+    Out<S, 1> r;
+    r.odd = select(away, arc(sqrt(select(away, xx, S(1.0))), in.c), xx);
+    return r;
+  }
+};
+
+// cosh(t) x + sinh(t)/t v, t = sqrt(c) |v|_L  [R, section 3.2].
+struct Expmap : Maps<kPoint, kPoint, kVector> {
+  template <class S>
+  static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
+    const S &c = in.c, &xv = in.g(0, 1);
+    const S X2 = 1.0 + c * in.g(0, 0), q = c * squared_norm(c, X2, in.g(1, 1), xv);
+    Out<S, 2> r;
+    r.a[0] = coshq(q);
+    r.a[1] = sinhcq(q);
+    r.odd = (r.a[0] * X2 + r.a[1] * (c * xv)) / sqrt(c * X2);
+    return r;
+  }
+};
+
+// t/sinh(t) (y - cosh(t) x), t = sqrt(c) d: with cosh t = 1 + u it is t/sinh(t) (w - u x), and
+// t/sinh(t) = (t/2)/sinh(t/2) / cosh(t/2).
+struct Logmap : MapsDifference<kVector, kPoint, kPoint> {
+  template <class S>
+  static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
+    const Pair<S> p = pair(in);
+    Out<S, 2> r;
+    r.a[1] = asinhcq(0.5 * p.u) / sqrt(1.0 + 0.5 * p.u);
+    r.a[0] = -(p.u * r.a[1]);
+    r.odd = in.c * r.a[1] * (in.g(0, 1) - p.u * in.g(0, 0)) / sqrt(in.c * p.X2);
+    return r;
+  }
+};
+
+struct Expmap0 : Maps<kPoint, kVector> {
+  template <class S>
+  static HYPGEO_HD Out<S, 1> coef(const In<S, 1>& in) {
+    const S q = in.c * in.g(0, 0);
+    Out<S, 1> r;
+    r.a[0] = sinhcq(q);
+    r.odd = sqrt((1.0 + q * sqr(r.a[0])) / in.c);
+    return r;
+  }
+};
+
+struct Logmap0 : Maps<kVector, kPoint> {
+  template <class S>
+  static HYPGEO_HD Out<S, 1> coef(const In<S, 1>& in) {
+    Out<S, 1> r;
+    r.a[0] = asinhcq(in.c * in.g(0, 0));
+    r.odd = S(0.0);
+    return r;
+  }
+};
+
+// v + c<y,v>_L / (1 - c<x,y>_L) (x + y), where x + y = 2x + w, 1 - c<x,y>_L = 2 + u and
+// <y,v>_L = <w,v> - (y0 - x0) v0 = <w,v> - c rise <x,v> / (X (X + Y)).
+struct Transp : MapsDifference<kVector, kPoint, kPoint, kVector> {
+  template <class S>
+  static HYPGEO_HD Out<S, 3> coef(const In<S, 3>& in) {
+    const Pair<S> p = pair(in);
+    const S cxv = in.c * in.g(0, 2), sum = p.X2 + p.XY;
+    Out<S, 3> r;
+    r.a[1] = in.c * (in.g(1, 2) - p.rise * cxv / sum) / (2.0 + p.u);
+    r.a[0] = 2.0 * r.a[1];
+    r.a[2] = S(1.0);
+    r.odd = (cxv + r.a[1] * sum) / sqrt(in.c * p.X2);
+    return r;
+  }
+};
+
+struct Transp0 : Maps<kVector, kPoint, kVector> {
+  template <class S>
+  static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
+    const S& yv = in.g(0, 1);
+    Out<S, 2> r;
+    r.a[0] = in.c * yv / (1.0 + sqrt(1.0 + in.c * in.g(0, 0)));
+    r.a[1] = S(1.0);
+    r.odd = sqrt(in.c) * yv;
+    return r;
+  }
+};
+
+// (sinh((1-s) t) x + sinh(s t) y)/sinh(t), t = sqrt(c) d.  In x and w the coefficients are cosh((1/2 - s) t)/cosh(t/2) and
+// sinh(s t)/sinh(t): everything comes from sinh(t/2)^2 = u/2.
+struct Geodesic : MapsDifference<kPoint, kPoint, kPoint> {
+  static constexpr bool number = true;
+  template <class S>
+  static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
+    const Pair<S> p = pair(in);
+    const S half = asinhcq(0.5 * p.u), cosh_half = sqrt(1.0 + 0.5 * p.u), t2 = 2.0 * p.u * sqr(half);
+    Out<S, 2> r;
+    r.a[0] = coshq(sqr(0.5 - in.number) * t2) / cosh_half;
+    r.a[1] = in.number * sinhcq(sqr(in.number) * t2) * half / cosh_half;
+    r.odd = (r.a[0] * p.X2 + r.a[1] * (p.XY - p.X2)) / sqrt(in.c * p.X2);
+    return r;
+  }
+};
+
+// exp_x of log_0(y) carried from the origin to x: the boost y + (Y + c<x,y>/(1 + X)) x.  In s = x + y it is s + a x with
+//   a = Y - X + c<x,s>/(1 + X) = c ((|s|^2 - 2<x,s>)/(X + Y) + <x,s>/(1 + X)).
+struct MobiusAdd : MapsSum<kPoint, kPoint, kPoint> {
+  template <class S>
+  static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
+    const S &c = in.c, &xx = in.g(0, 0), &xs = in.g(0, 1);
+    const S rise = in.g(1, 1) - 2.0 * xs;
+    const S X = sqrt(1.0 + c * xx), Y = sqrt(1.0 + c * in.square[1]), sum = X + Y, top = 1.0 + X;
+    Out<S, 2> r;
+    r.a[0] = c * (rise * top + xs * sum) / (sum * top);
+    r.a[1] = S(1.0);
+    r.odd = (X * Y + c * (xs - xx)) / sqrt(c);
+    return r;
+  }
+};
+
+// exp_0(number log_0(x)).
+struct MobiusScalarMul : Maps<kPoint, kPoint> {
+  static constexpr bool number = true;
+  template <class S>
+  static HYPGEO_HD Out<S, 1> coef(const In<S, 1>& in) {
+    const S q = in.c * in.g(0, 0), factor = in.number * asinhcq(q), t2 = q * sqr(factor), sinhc = sinhcq(t2);
+    Out<S, 1> r;
+    r.a[0] = factor * sinhc;
+    r.odd = sqrt((1.0 + t2 * sqr(sinhc)) / in.c);
+    return r;
+  }
+};
+
+// gyr[a, b] v = -(a + b) + (a + (b + v)), a rotation about the origin (Thomas precession): v carried from the origin to -b,
+// from there to a, and back to the origin [R, section 3.1, for the boosts].  With A = sqrt(1 + c|a|^2), B likewise,
+// E = (1 + A)(1 + B) and D = 1 + A B + c<a,b>,
+//   gyr v = v + (((E + 2c<a,b>) c<b,v> - c|b|^2 c<a,v>) a - (c|a|^2 c<b,v> + E c<a,v>) b) / (E D).
+struct Gyration : Maps<kVector, kPoint, kPoint, kVector> {
+  template <class S>
+  static HYPGEO_HD Out<S, 3> coef(const In<S, 3>& in) {
+    const S &c = in.c, aa = c * in.g(0, 0), bb = c * in.g(1, 1), ab = c * in.g(0, 1);
+    const S av = c * in.g(0, 2), bv = c * in.g(1, 2), A = sqrt(1.0 + aa), B = sqrt(1.0 + bb);
+    const S E = (1.0 + A) * (1.0 + B), per = 1.0 / (E * (1.0 + A * B + ab));
+    Out<S, 3> r;
+    r.a[0] = ((E + 2.0 * ab) * bv - bb * av) * per;
+    r.a[1] = -((aa * bv + E * av) * per);
+    r.a[2] = S(1.0);
+    r.odd = S(0.0);
+    return r;
+  }
+};
+
+// <u, v>_L = <u,v> - u0 v0.
+struct Inner : Maps<kNumber, kPoint, kVector, kVector> {
+  template <class S>
+  static HYPGEO_HD Out<S, 3> coef(const In<S, 3>& in) {
+    Out<S, 3> r;
+    r.odd = in.g(1, 2) - in.c * (in.g(0, 1) * in.g(0, 2) / (1.0 + in.c * in.g(0, 0)));
+    return r;
+  }
+};
+
+struct Norm : Maps<kNumber, kPoint, kVector> {
+  template <class S>
+  static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
+    const S &c = in.c, &uu = in.g(1, 1);
+    const auto some = 0.0 < uu;
+    const S q = squared_norm(c, 1.0 + c * in.g(0, 0), uu, in.g(0, 1));
+    Out<S, 2> r;
+    r.odd = select(some, sqrt(select(some, q, S(1.0))), uu);
+    return r;
+  }
+};
+
+// The covector (u0, u) of the ambient space, raised and projected: (-u0, u) + c (x0 u0 + <x,u>) (x0, x).
+struct Egrad2rgrad : Maps<kVector, kPoint, Layout::kLorentzCovector> {
+  template <class S>
+  static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
+    const S &c = in.c, &xx = in.g(0, 0), &xu = in.g(0, 1);
+    const S root = sqrt(c * (1.0 + c * xx));  // c x0
+    Out<S, 2> r;
+    r.a[0] = root * in.odd[1] + c * xu;
+    r.a[1] = S(1.0);
+    r.odd = c * (xu + r.a[0] * xx) / root;
+    return r;
+  }
+};
+
+struct Projx : Maps<kPoint, kPoint> {
+  template <class S>
+  static HYPGEO_HD Out<S, 1> coef(const In<S, 1>& in) {
+    Out<S, 1> r;
+    r.a[0] = S(1.0);
+    r.odd = sqrt(1.0 / in.c + in.g(0, 0));
+    return r;
+  }
+};
+
+struct Proju : Maps<kVector, kPoint, kVector> {
+  template <class S>
+  static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
+    Out<S, 2> r;
+    r.a[0] = S(0.0);
+    r.a[1] = S(1.0);
+    r.odd = in.g(0, 1) / sqrt(1.0 / in.c + in.g(0, 0));
+    return r;
+  }
+};
+
+// log(X - b)/sqrt(c), b = sqrt(c) <x, e>, for the ideal point in direction e = row 1 over its length.
+// M. R. Bridson, A. Haefliger. Metric Spaces of Non-Positive Curvature. Springer, 1999, II.8.24, in these coordinates.
+// Towards the ideal point X - b = (1 + c|x - <x,e> e|^2)/(X + b); elsewhere X - b - 1 = c|x|^2/(1 + X) - b.
+struct Busemann : Maps<kNumber, kPoint, Layout::kPlain> {
+  template <class S>
+  static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
+    const S &c = in.c, &xx = in.g(0, 0), &xe = in.g(0, 1), &ee = in.g(1, 1);
+    const S X = sqrt(1.0 + c * xx), b = c * xe / sqrt(c * ee), less = c * xx / (1.0 + X) - b;
+    const auto towards = less < -0.5;
+    const S more = (X + b) / (1.0 + c * (xx * ee - sqr(xe)) / ee) - 1.0;
+    const S value = log1p(select(towards, more, less)) / sqrt(c);
+    Out<S, 2> r;
+    r.odd = select(towards, -value, value);
+    return r;
+  }
+};
+
+// asinh(sqrt(c) h)/sqrt(c), h = <x, a>_L / |a|_L for the plane through p with normal a at p; 0 where a = 0.
+// O. Ganea, G. Becigneul, T. Hofmann. Hyperbolic Neural Networks. NeurIPS 2018, theorem 5, in these coordinates.
+// With w = p - x:  <x, a>_L = <x - p, a>_L = (p0 - x0) a0 - <w, a>,  a0 = <p, a>/p0.
+struct HyperplaneDist : MapsDifference<kNumber, kPoint, kPoint, kVector> {
+  template <class S>
+  static HYPGEO_HD Out<S, 3> coef(const In<S, 3>& in) {
+    const S &c = in.c, &wa = in.g(1, 2), &aa = in.g(2, 2);
+    const S X2 = 1.0 + c * in.g(0, 0), P2 = 1.0 + c * in.square[1];
+    const S pa = in.g(0, 2) + wa, rise = 2.0 * in.g(0, 1) + in.g(1, 1);
+    const auto some = 0.0 < aa;
+    const S size = sqrt(select(some, squared_norm(c, P2, aa, pa), S(1.0)));
+    const S h = (c * rise * pa / (sqrt(X2 * P2) + P2) - wa) / size;
+    Out<S, 3> r;
+    r.odd = select(some, arc(h, c), aa);
+    return r;
+  }
+};
+
+}  // namespace hyperboloid
+}  // namespace HYPGEO_ISA
+}  // namespace hypgeo
