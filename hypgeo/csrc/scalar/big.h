@@ -906,7 +906,9 @@ inline Big expm1(const Big& a) {
     z = is_small(m) ? m * small_series(m, [](double j) { return Ratio(1.0, j + 1.0); }) : exp_middle(m) - 1.0;
   }
   z = settled(z);
-  return spread(a, z, (z.upper() + z.radius + Radius(1.0, 0)) * expm1(a.radius));
+  if (a.exact()) return z;
+  const Big one_more = z + 1.0;
+  return spread(a, z, (one_more.upper() + one_more.radius) * expm1(a.radius));
 }
 
 // 2 atanh(z), |z| < 2^-32.
