@@ -16,7 +16,7 @@ namespace hypgeo {
 inline namespace HYPGEO_ISA {
 
 constexpr double kU = 0x1.01p-53;
-constexpr double kTiny = 0x1p-1021;
+constexpr double kTiny = 0x1p-1000;
 constexpr double kInf = __builtin_inf();
 
 template <class R>
@@ -111,16 +111,20 @@ HYPGEO_HD V over(V a, V, V r, V& err) {  // r and the product round once each
 // After the rounded quotient q (2u) the remainder a - q b is at most 5u|a|: forming it in three roundings costs 10u^2, its
 // product with r (of relative error 2u, for 1/b.hi in place of 1/b) 15u^2.
 template <class V>
-HYPGEO_HD DD<V> over(const DD<V>& a, const DD<V>& b, V r, V& err) {
+HYPGEO_HD DD<V> quotient(const DD<V>& a, const DD<V>& b, V r) {
   const V q = a.hi * r;
-  err = vabs(q) * (28.0 * kU * kU);
 #if HYPGEO_FMA
-  const V rest = vfma<V>(-q, b.hi, a.hi) + vfma<V>(-q, b.lo, a.lo);
+  return DD<V>(q, (vfma<V>(-q, b.hi, a.hi) + vfma<V>(-q, b.lo, a.lo)) * r);
 #else
   const DD<V> p = two_prod<V>(q, b.hi);
-  const V rest = ((a.hi - p.hi) - p.lo) + (a.lo - q * b.lo);
+  return DD<V>(q, (((a.hi - p.hi) - p.lo) + (a.lo - q * b.lo)) * r);
 #endif
-  return fast_two_sum<V>(q, rest * r);
+}
+template <class V>
+HYPGEO_HD DD<V> over(const DD<V>& a, const DD<V>& b, V r, V& err) {
+  const DD<V> q = quotient<V>(a, b, r);
+  err = vabs(q.hi) * (28.0 * kU * kU);
+  return fast_two_sum<V>(q.hi, q.lo);
 }
 
 // Square roots of a >= 0, h = 1/2 over the rounded root.
@@ -131,15 +135,20 @@ HYPGEO_HD V root(V, V s, V, V& err) {
 }
 // As [LLM] SQRTDWtoDW, 25/8 u^2, but for the product with h in place of a division: 3u^2 more.
 template <class V>
-HYPGEO_HD DD<V> root(const DD<V>& a, V s, V h, V& err) {
-  err = s * (7.0 * kU * kU);
+HYPGEO_HD DD<V> square_root(const DD<V>& a, V s, V h) {
 #if HYPGEO_FMA
   const V rest = vfma<V>(-s, s, a.hi);
 #else
   const DD<V> p = two_prod<V>(s, s);
   const V rest = (a.hi - p.hi) - p.lo;
 #endif
-  return fast_two_sum<V>(s, (a.lo + rest) * h);
+  return DD<V>(s, (a.lo + rest) * h);
+}
+template <class V>
+HYPGEO_HD DD<V> root(const DD<V>& a, V s, V h, V& err) {
+  err = s * (7.0 * kU * kU);
+  const DD<V> r = square_root<V>(a, s, h);
+  return fast_two_sum<V>(r.hi, r.lo);
 }
 
 // ---- arithmetic
@@ -175,7 +184,7 @@ HYPGEO_HD Bounded<R> operator*(const Bounded<R>& a, double b) {
   const R p = times(a.v, splat<V>(b), err);
   return Bounded<R>(p, vfma<V>(splat<V>(std::fabs(b)), a.e, err));
 }
-// |a/b - q| <= (a.e + |q| b.e) / (|b| - b.e), and 1/(1 - g) <= 1 + 2g for g = b.e/|b| <= 1/2.  |b| near 2^1000 (r nearly
+// |a/b - q| <= (a.e + |q| b.e) / (|b| - b.e), and 1/(1 - g) <= 1 + 2g for g = b.e/|b| <= 1/2.  |b| beyond 2^899 (r nearly
 // subnormal) raises g too.
 template <class R>
 HYPGEO_HD Bounded<R> operator/(const Bounded<R>& a, const Bounded<R>& b) {
@@ -184,9 +193,9 @@ HYPGEO_HD Bounded<R> operator/(const Bounded<R>& a, const Bounded<R>& b) {
   V err;
   const R q = over(a.v, b.v, r, err);
   const V tiny = vmin<V>(vabs(high(a.v)), splat<V>(kTiny));
-  const V g = vfma<V>(b.e, abs_r, abs_b * 0x1p-1001);
+  const V g = vfma<V>(b.e, abs_r, abs_b * 0x1p-900);
   const V w = (vfma<V>(vabs(high(q)), b.e, a.e) + tiny) * abs_r;
-  return Bounded<R>(q, select<V>(g <= 0.5, vfma<V>(2.0 * g, w, w) + (err + tiny), splat<V>(kInf)));
+  return Bounded<R>(q, select<V>(g <= 0.5, (1.0 + 2.0 * g) * w + (err + tiny), splat<V>(kInf)));
 }
 // |sqrt(x) - s| = |x - a| / (sqrt(x) + s) <= w (1 + 4 w h), w = h a.e, wherever x >= 0; where x might be negative, inf.
 template <class R>
@@ -196,7 +205,7 @@ HYPGEO_HD Bounded<R> sqrt(const Bounded<R>& a) {
   V err;
   const R v = root(a.v, s, h, err);
   const V w = (a.e + vmin<V>(x, splat<V>(kTiny))) * h;
-  return Bounded<R>(v, select<V>(a.e <= x, vfma<V>(w, 4.0 * w * h, w) + err, splat<V>(kInf)));
+  return Bounded<R>(v, select<V>(a.e <= x, vfma<V>(w, 4.0 * h, splat<V>(1.0)) * w + err, splat<V>(kInf)));
 }
 template <class R>
 HYPGEO_HD Bounded<R> sqr(const Bounded<R>& a) {

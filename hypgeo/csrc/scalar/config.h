@@ -5,11 +5,16 @@
 
 #if defined(__CUDACC__)
 #define HYPGEO_HD __host__ __device__ __forceinline__
+#define HYPGEO_FN __host__ __device__ inline
 #elif defined(__GNUC__)
 #define HYPGEO_HD inline __attribute__((always_inline))
+#define HYPGEO_FN inline
 #else
 #define HYPGEO_HD inline
+#define HYPGEO_FN inline
 #endif
+
+// HYPGEO_HD for what must vanish into its callers, HYPGEO_FN for what is long enough to be called.
 
 // One binary holds the same templates compiled for several instruction sets; each has a namespace of its own, lest the
 // linker merge them.  What follows lives in `namespace hypgeo { inline namespace HYPGEO_ISA {`.
