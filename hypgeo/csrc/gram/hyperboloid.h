@@ -70,8 +70,30 @@ HYPGEO_HD S squared_norm(const S& c, const S& X2, const S& vv, const S& xv) {
   return vv - c * (sqr(xv) / X2);
 }
 
-// asinh(sqrt(c) h)/sqrt(c).  Its derivative in h is algebraic and taken so: a gradient far out is a small difference of
-// large terms, and cancels to less than what a logarithm is known to.
+// sinh(t)/t and asinh(t)/t of q = t^2.  Far out a gradient is a small difference of large terms: away from q = 0 slopes
+// are taken from the values, which are known to more digits than the series.
+template <class S>
+HYPGEO_HD S sinhc(const S& q) {
+  return sinhcq(q);
+}
+template <class S>
+HYPGEO_HD Rev<S> sinhc(const Rev<S>& q) {
+  const auto large = 0.25 < q.v;
+  const S f = sinhcq(q.v), p = select(large, q.v, S(1.0));
+  return unary(q, f, select(large, (sqrt(1.0 + p * sqr(f)) - f) / (2.0 * p), dsinhcq(q.v)));
+}
+template <class S>
+HYPGEO_HD S asinhc(const S& q) {
+  return asinhcq(q);
+}
+template <class S>
+HYPGEO_HD Rev<S> asinhc(const Rev<S>& q) {
+  const auto large = 0.25 < q.v;
+  const S f = asinhcq(q.v), p = select(large, q.v, S(1.0));
+  return unary(q, f, select(large, (1.0 / sqrt(1.0 + p) - f) / (2.0 * p), dasinhcq(q.v)));
+}
+
+// asinh(sqrt(c) h)/sqrt(c), and the square of that from q = h^2.  The derivatives in h and q are algebraic.
 template <class S>
 HYPGEO_HD S arc(const S& h, const S& c) {
   return h * asinhcq(c * sqr(h));
@@ -80,6 +102,15 @@ template <class S>
 HYPGEO_HD Rev<S> arc(const Rev<S>& h, const Rev<S>& c) {
   const S q = sqr(h.v), z = c.v * q;
   return binary(h, c, h.v * asinhcq(z), 1.0 / sqrt(1.0 + z), h.v * q * dasinhcq(z));
+}
+template <class S>
+HYPGEO_HD S squared_arc(const S& q, const S& c) {
+  return q * sqr(asinhcq(c * q));
+}
+template <class S>
+HYPGEO_HD Rev<S> squared_arc(const Rev<S>& q, const Rev<S>& c) {
+  const S z = c.v * q.v, f = asinhcq(z);
+  return binary(q, c, q.v * sqr(f), f / sqrt(1.0 + z), 2.0 * sqr(q.v) * f * dasinhcq(z));
 }
 
 // d = (2/sqrt c) asinh(sqrt(c q)/2)  [R, section 3.2], 0 with derivative 0 where w = 0.
@@ -101,7 +132,7 @@ struct Dist2 : MapsDifference<kNumber, kPoint, kPoint> {
   static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
     const Pair<S> p = pair(in);
     Out<S, 2> r;
-    r.odd = 2.0 * p.half_q * sqr(asinhcq(0.5 * p.u));
+    r.odd = 4.0 * squared_arc(0.5 * p.half_q, in.c);
     return r;
   }
 };
@@ -126,7 +157,7 @@ struct Expmap : Maps<kPoint, kPoint, kVector> {
     const S X2 = 1.0 + c * in.g(0, 0), q = c * squared_norm(c, X2, in.g(1, 1), xv);
     Out<S, 2> r;
     r.a[0] = coshq(q);
-    r.a[1] = sinhcq(q);
+    r.a[1] = sinhc(q);
     r.odd = (r.a[0] * X2 + r.a[1] * (c * xv)) / sqrt(c * X2);
     return r;
   }
@@ -139,7 +170,7 @@ struct Logmap : MapsDifference<kVector, kPoint, kPoint> {
   static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
     const Pair<S> p = pair(in);
     Out<S, 2> r;
-    r.a[1] = asinhcq(0.5 * p.u) / sqrt(1.0 + 0.5 * p.u);
+    r.a[1] = asinhc(0.5 * p.u) / sqrt(1.0 + 0.5 * p.u);
     r.a[0] = -(p.u * r.a[1]);
     r.odd = in.c * r.a[1] * (in.g(0, 1) - p.u * in.g(0, 0)) / sqrt(in.c * p.X2);
     return r;
@@ -151,7 +182,7 @@ struct Expmap0 : Maps<kPoint, kVector> {
   static HYPGEO_HD Out<S, 1> coef(const In<S, 1>& in) {
     const S q = in.c * in.g(0, 0);
     Out<S, 1> r;
-    r.a[0] = sinhcq(q);
+    r.a[0] = sinhc(q);
     r.odd = sqrt((1.0 + q * sqr(r.a[0])) / in.c);
     return r;
   }
@@ -161,7 +192,7 @@ struct Logmap0 : Maps<kVector, kPoint> {
   template <class S>
   static HYPGEO_HD Out<S, 1> coef(const In<S, 1>& in) {
     Out<S, 1> r;
-    r.a[0] = asinhcq(in.c * in.g(0, 0));
+    r.a[0] = asinhc(in.c * in.g(0, 0));
     r.odd = S(0.0);
     return r;
   }
@@ -202,10 +233,10 @@ struct Geodesic : MapsDifference<kPoint, kPoint, kPoint> {
   template <class S>
   static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
     const Pair<S> p = pair(in);
-    const S half = asinhcq(0.5 * p.u), cosh_half = sqrt(1.0 + 0.5 * p.u), t2 = 2.0 * p.u * sqr(half);
+    const S half = asinhc(0.5 * p.u), cosh_half = sqrt(1.0 + 0.5 * p.u), t2 = 2.0 * p.u * sqr(half);
     Out<S, 2> r;
     r.a[0] = coshq(sqr(0.5 - in.number) * t2) / cosh_half;
-    r.a[1] = in.number * sinhcq(sqr(in.number) * t2) * half / cosh_half;
+    r.a[1] = in.number * sinhc(sqr(in.number) * t2) * half / cosh_half;
     r.odd = (r.a[0] * p.X2 + r.a[1] * (p.XY - p.X2)) / sqrt(in.c * p.X2);
     return r;
   }
@@ -232,10 +263,10 @@ struct MobiusScalarMul : Maps<kPoint, kPoint> {
   static constexpr bool number = true;
   template <class S>
   static HYPGEO_HD Out<S, 1> coef(const In<S, 1>& in) {
-    const S q = in.c * in.g(0, 0), factor = in.number * asinhcq(q), t2 = q * sqr(factor), sinhc = sinhcq(t2);
+    const S q = in.c * in.g(0, 0), factor = in.number * asinhc(q), t2 = q * sqr(factor), share = sinhc(t2);
     Out<S, 1> r;
-    r.a[0] = factor * sinhc;
-    r.odd = sqrt((1.0 + t2 * sqr(sinhc)) / in.c);
+    r.a[0] = factor * share;
+    r.odd = sqrt((1.0 + t2 * sqr(share)) / in.c);
     return r;
   }
 };
