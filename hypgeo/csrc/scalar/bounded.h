@@ -90,15 +90,15 @@ HYPGEO_HD V times(V a, V b, V& err) {
 // [JMP] Alg. 11, DWTimesDW2 (Alg. 10 without FMA): 5u^2 by [MR].
 template <class V>
 HYPGEO_HD DD<V> times(const DD<V>& a, const DD<V>& b, V& err) {
-  const DD<V> c = two_prod<V>(a.hi, b.hi);
-  err = vfma<V>(vabs(c.hi), splat<V>(5.0 * kU * kU), underflow<V>(vabs(a.hi), vabs(b.hi)));
-  return fast_two_sum<V>(c.hi, c.lo + vfma<V>(a.lo, b.hi, a.hi * b.lo));
+  const DD<V> c = two_prod<V>(a.hi, b.hi), p = fast_two_sum<V>(c.hi, c.lo + vfma<V>(a.lo, b.hi, a.hi * b.lo));
+  err = vfma<V>(vabs(p.hi), splat<V>(5.0 * kU * kU), underflow<V>(vabs(a.hi), vabs(b.hi)));
+  return p;
 }
 template <class V>
 HYPGEO_HD DD<V> times(const DD<V>& a, V b, V& err) {  // [JMP] Alg. 9, DWTimesFP3: 2u^2 (Alg. 8 without FMA: 3u^2)
-  const DD<V> c = two_prod<V>(a.hi, b);
-  err = vfma<V>(vabs(c.hi), splat<V>(3.0 * kU * kU), underflow<V>(vabs(a.hi), vabs(b)));
-  return fast_two_sum<V>(c.hi, vfma<V>(a.lo, b, c.lo));
+  const DD<V> c = two_prod<V>(a.hi, b), p = fast_two_sum<V>(c.hi, vfma<V>(a.lo, b, c.lo));
+  err = vfma<V>(vabs(p.hi), splat<V>(3.0 * kU * kU), underflow<V>(vabs(a.hi), vabs(b)));
+  return p;
 }
 
 // Quotients by r = 1/b rounded, one division in all.
@@ -122,9 +122,9 @@ HYPGEO_HD DD<V> quotient(const DD<V>& a, const DD<V>& b, V r) {
 }
 template <class V>
 HYPGEO_HD DD<V> over(const DD<V>& a, const DD<V>& b, V r, V& err) {
-  const DD<V> q = quotient<V>(a, b, r);
+  const DD<V> rough = quotient<V>(a, b, r), q = fast_two_sum<V>(rough.hi, rough.lo);
   err = vabs(q.hi) * (28.0 * kU * kU);
-  return fast_two_sum<V>(q.hi, q.lo);
+  return q;
 }
 
 // Square roots of a >= 0, h = 1/2 over the rounded root.

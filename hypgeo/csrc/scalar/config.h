@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+// HYPGEO_HD for what must vanish into its callers, HYPGEO_FN for what is long enough to be called.
 #if defined(__CUDACC__)
 #define HYPGEO_HD __host__ __device__ __forceinline__
 #define HYPGEO_FN __host__ __device__ inline
@@ -14,10 +15,10 @@
 #define HYPGEO_FN inline
 #endif
 
-// HYPGEO_HD for what must vanish into its callers, HYPGEO_FN for what is long enough to be called.
-
 // One binary holds the same templates compiled for several instruction sets; each has a namespace of its own, lest the
 // linker merge them.  What follows lives in `namespace hypgeo { inline namespace HYPGEO_ISA {`.
+// The build names it; otherwise it follows from the compiler's target.
+#ifndef HYPGEO_ISA
 #if defined(__CUDACC__)
 #define HYPGEO_ISA cuda
 #elif defined(__AVX512F__)
@@ -26,6 +27,7 @@
 #define HYPGEO_ISA avx2
 #else
 #define HYPGEO_ISA base
+#endif
 #endif
 
 // Whether a fused multiply-add is one instruction; elsewhere std::fma would be a slow library call.

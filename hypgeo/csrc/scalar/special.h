@@ -331,7 +331,7 @@ HYPGEO_FN Bounded<R> asinh(const Bounded<R>& a) {
 template <class R>
 HYPGEO_HD R kept_positive(const R& q) {
   using V = typename Bounded<R>::V;
-  return chosen<V>(high(q) > 0x1p-200, q, constant<R>(0x1p-200));
+  return chosen<V>(high(q) <= 0x1p-200, constant<R>(0x1p-200), q);
 }
 template <class R>
 HYPGEO_HD typename Bounded<R>::V error_of(const Bounded<R>& q) {
@@ -384,13 +384,13 @@ HYPGEO_HD Bounded<R> hyperbolic_bounded(const R& f, const Hyperbolic<R>& h, doub
 template <class R>
 HYPGEO_HD Bounded<R> coshq_at(const Bounded<R>& q, const Hyperbolic<R>& h) {
   using V = typename Bounded<R>::V;
-  const R f = chosen<V>(high(q.v) > 0x1p-200, cosh_of(h), constant<R>(1.0));
+  const R f = chosen<V>(high(q.v) <= 0x1p-200, constant<R>(1.0), cosh_of(h));
   return hyperbolic_bounded(f, h, 8.0 * kU, 0.5 * error_of(q));
 }
 template <class R>
 HYPGEO_HD Bounded<R> sinhcq_at(const Bounded<R>& q, const Hyperbolic<R>& h) {
   using V = typename Bounded<R>::V;
-  const R f = chosen<V>(high(q.v) > 0x1p-200, sinhc_of(h), constant<R>(1.0));
+  const R f = chosen<V>(high(q.v) <= 0x1p-200, constant<R>(1.0), sinhc_of(h));
   return hyperbolic_bounded(f, h, 16.0 * kU, 0.1667 * error_of(q));
 }
 template <class R>
@@ -417,7 +417,7 @@ HYPGEO_HD Tangent<R> tangent(const R& q) {
   const R w = expm1_of(scaled(chosen<V>(high(t.v) < 40.0, t.v, constant<R>(40.0)), splat<V>(2.0)));
   const R inverse = over(constant<R>(1.0), plus(w, splat<V>(2.0)));
   const R tanhc = over(times(w, inverse), t.v, t.inverse);
-  return {t, w, inverse, chosen<V>(high(q) > 0x1p-200, tanhc, constant<R>(1.0))};
+  return {t, w, inverse, chosen<V>(high(q) <= 0x1p-200, constant<R>(1.0), tanhc)};
 }
 // |f'/f| <= min(1/3, 1/(2q)) <= 0.71 f^2, and while g <= 1/16 not a third more at q - e.
 template <class R>
@@ -593,37 +593,6 @@ HYPGEO_FN Bounded<R> atanhcq(const Bounded<R>& q, Bounded<R>& slope) {
   const Beam<R> a = beam(q.v);
   slope = datanhcq_at(q, a);
   return atanhcq_at(q, a);
-}
-
-// The positive number c = -K and its root, prepared once per call.
-struct Curvature {
-  double c;
-  dd root;
-  HYPGEO_HD explicit Curvature(double value) : c(value), root(sqrt(dd(value))) {}
-};
-
-// asinh(sqrt(c) m) / sqrt(c) for m >= 0: the half distance whose half chord is m.  Within 1 ulp beyond asinh's own error.
-HYPGEO_HD double arsinh_c(double m, const Curvature& k) {
-  const double h = (k.root * m).hi;
-  // asinh(h) = h (1 - h^2/6 + ...): below 2^-27 the division would only add its rounding.
-  return h < 7.450580596923828e-09 ? m : (dd(std::asinh(h)) / k.root).hi;
-}
-
-// Its derivative in m.
-HYPGEO_HD double arsinh_c_dm(double m, const Curvature& k) { return 1.0 / std::hypot(1.0, k.root.hi * m); }
-
-// Its derivative in c: m^3 A'(z), z = c m^2, A(z) = asinh(sqrt z)/sqrt z = sum_n (-1)^n (2n)! / (4^n n!^2 (2n+1)) z^n.
-// The closed form A' = ((1 + z)^(-1/2) - A) / (2z) cancels as z -> 0, so z < 1/4 takes the series (28 terms: 2^-60).
-HYPGEO_HD double arsinh_c_dc(double m, const Curvature& k) {
-  const double h = k.root.hi * m, z = h * h;
-  if (z >= 0.25) return m * (1.0 / std::hypot(1.0, h) - std::asinh(h) / h) / (2.0 * k.c);
-  double binomial = 1.0, power = 1.0, sum = 0.0;
-  for (int n = 1; n <= 28; ++n) {
-    binomial *= -(2.0 * n - 1.0) / (2.0 * n);
-    sum += binomial * n / (2.0 * n + 1.0) * power;
-    power *= z;
-  }
-  return m * m * m * sum;
 }
 
 }  // namespace HYPGEO_ISA
