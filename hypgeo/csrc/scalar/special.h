@@ -261,6 +261,12 @@ HYPGEO_HD Bounded<R> bounded(const R& f, double dd_eps, double v_eps, const type
   const R v = tight(f);
   return Bounded<R>(v, select<V>(g <= 0.0625, vabs(high(v)) * ((1.0 + g) * g + eps), splat<V>(kInf)));
 }
+// What underflow may cost where f(y) is nearly y; an exact zero stays exact.
+template <class R>
+HYPGEO_HD typename Bounded<R>::V near_zero(const R& y) {
+  using V = typename Bounded<R>::V;
+  return vmin<V>(vabs(high(y)), splat<V>(kTiny));
+}
 template <IsLanes V>
 HYPGEO_HD V or_infinite(const Mask<V>& valid, V e) {
   return select<V>(valid, e, splat<V>(kInf));
@@ -283,31 +289,33 @@ HYPGEO_FN Bounded<R> expm1(const Bounded<R>& a) {
   const R x = chosen<V>(high(a.v) < -708.0, constant<R>(-708.0), a.v);
   const R f = expm1_of(x);
   const Bounded<R> r = bounded(f, kExact, 6.0 * kU, V{});
-  const V slope = (high(f) + 1.0) * (1.0 + a.e) + kTiny;
-  return Bounded<R>(r.v, or_infinite<V>((high(a.v) < 709.0) & (a.e <= 0.0625), vfma<V>(slope, a.e, r.e) + kTiny));
+  const V slope = (high(f) + 1.0) * (1.0 + a.e) + kTiny, e = vfma<V>(slope, a.e, r.e) + near_zero(a.v);
+  return Bounded<R>(r.v, or_infinite<V>((high(a.v) < 709.0) & (a.e <= 0.0625), e));
 }
 
-// The bound of a logarithm of x = 2^k m: |log(x + d) - log x| <= g (1 + g), g = |d|/x <= sqrt(2) |d| 2^-k.
+// The bound of the logarithm of x = 1 + y = 2^k m: |log(x + d) - log x| <= g (1 + g), g = |d|/x <= sqrt(2) |d| 2^-k.
 template <class R>
-HYPGEO_HD Bounded<R> log_bounded(const R& f, const typename Bounded<R>::V& x, const typename Bounded<R>::V& shrink,
+HYPGEO_HD Bounded<R> log_bounded(const R& f, const R& y, const typename Bounded<R>::V& x, const typename Bounded<R>::V& shrink,
                                  const typename Bounded<R>::V& e) {
   using V = typename Bounded<R>::V;
   const V g = (e * shrink) * 1.415;
   const Bounded<R> r = bounded(f, kExact, 8.0 * kU, V{});
-  return Bounded<R>(r.v, or_infinite<V>((g <= 0.0625) & (x > 0x1p-1000) & (x < 0x1p1000), (1.0 + g) * g + r.e));
+  return Bounded<R>(r.v, or_infinite<V>((g <= 0.0625) & (x > 0x1p-1000) & (x < 0x1p1000),
+                                        (1.0 + g) * g + (r.e + near_zero(y))));
 }
 template <class R>
 HYPGEO_FN Bounded<R> log(const Bounded<R>& a) {
   using V = typename Bounded<R>::V;
   const Binary<V> b = binary<V>(high(a.v));
-  return log_bounded(log1p_of(plus(a.v, splat<V>(-1.0)), a.v, b), high(a.v), b.shrink, a.e);
+  const R y = plus(a.v, splat<V>(-1.0));
+  return log_bounded(log1p_of(y, a.v, b), y, high(a.v), b.shrink, a.e);
 }
 template <class R>
 HYPGEO_FN Bounded<R> log1p(const Bounded<R>& a) {
   using V = typename Bounded<R>::V;
   const R x = tight(plus(a.v, splat<V>(1.0)));
   const Binary<V> b = binary<V>(high(x));
-  return log_bounded(log1p_of(a.v, x, b), high(x), b.shrink, a.e);
+  return log_bounded(log1p_of(a.v, x, b), a.v, high(x), b.shrink, a.e);
 }
 // asinh(|a|) = log1p(|a| + a^2/(1 + sqrt(1 + a^2))).  Its slope 1/sqrt(1 + a^2) is below 1, and below 2/x.
 template <class R>
@@ -322,7 +330,7 @@ HYPGEO_FN Bounded<R> asinh(const Bounded<R>& a) {
   const V g = vmin<V>(splat<V>(1.0), 2.83 * b.shrink) * a.e;
   const Bounded<R> r = bounded(f, kExact, 12.0 * kU, V{});
   return Bounded<R>(chosen<V>(negative, -r.v, r.v),
-                    or_infinite<V>((g <= 0.0625) & (high(x) < 0x1p500), (1.0 + 2.0 * g) * g + (r.e + kTiny)));
+                    or_infinite<V>((g <= 0.0625) & (high(x) < 0x1p500), (1.0 + 2.0 * g) * g + (r.e + near_zero(a.v))));
 }
 
 // ---- functions of q = t^2
@@ -438,7 +446,8 @@ HYPGEO_HD Bounded<R> dtanhcq_at(const Bounded<R>& q, const Tangent<R>& a) {
   const R f = slope_near(q.v, constant<R>(-0.3333333333333333, -1.850371707708594e-17),
                          constant<R>(0.26666666666666666, 3.7007434154171884e-18), c, far);
   const V t = high(a.tanhc);
-  return bounded(f, 0x1p-56, 0x1p-46, (2.8 * t * t) * error_of(q));
+  const Bounded<R> r = bounded(f, 0x1p-56, 0x1p-46, (2.8 * t * t) * error_of(q));
+  return Bounded<R>(r.v, r.e + kTiny);
 }
 
 // While q < 1/8: asinh t = 2 atanh(t f), f = 1/(1 + sqrt(1 + q)).  Else log x, x = t + sqrt(1 + q).
@@ -482,7 +491,7 @@ HYPGEO_HD Bounded<R> dasinhcq_at(const Bounded<R>& q, const Area<R>& a) {
   const R f = slope_near(q.v, constant<R>(-0.16666666666666666, -9.25185853854297e-18),
                          constant<R>(0.15, 5.551115123125783e-18), c, far);
   const Bounded<R> r = bounded(f, 0x1p-56, 0x1p-46, vmin<V>(splat<V>(0.901), 28.0 * a.near) * error_of(q));
-  return Bounded<R>(r.v, or_infinite<V>(a.x < 0x1p500, r.e));
+  return Bounded<R>(r.v, or_infinite<V>(a.x < 0x1p500, r.e + kTiny));
 }
 
 // While q < 0.03 the series; else atanh t = log(x)/2, x = (1 + t)^2/(1 - q) = 2^k m, 0.66 < m < 1.51: k from the bits,
@@ -506,12 +515,13 @@ HYPGEO_HD Beam<R> beam(const R& q) {
   const R l = plus(times_ln2<R>(0.5 * exponent<V>(k, 0.0)), times(s, series));
   return {chosen<V>(small, series, over(l, t.v, t.inverse)), gap, stretch};
 }
-// |f'/f| <= f' <= 1/(2 (1 - q)) <= 0.75 2^k, and while g <= 1/16 a seventh more at q + e.
+// f' <= 1/(2 (1 - q)) <= 0.75 2^k, and while g <= 1/16 a seventh more at q + e.
 template <class R>
 HYPGEO_HD Bounded<R> atanhcq_at(const Bounded<R>& q, const Beam<R>& a) {
   using V = typename Bounded<R>::V;
-  const Bounded<R> r = bounded(a.atanhc, kExact, 16.0 * kU, (0.86 * a.stretch) * error_of(q));
-  return Bounded<R>(r.v, or_infinite<V>((high(a.gap) > 0x1p-900) & (high(a.gap) < 2.0), r.e));
+  const V g = (0.86 * a.stretch) * error_of(q);
+  const Bounded<R> r = bounded(a.atanhc, kExact, 16.0 * kU, V{});
+  return Bounded<R>(r.v, or_infinite<V>((g <= 0.0625) & (high(a.gap) > 0x1p-900) & (high(a.gap) < 2.0), g + r.e));
 }
 template <class R>
 HYPGEO_HD Bounded<R> datanhcq_at(const Bounded<R>& q, const Beam<R>& a) {
