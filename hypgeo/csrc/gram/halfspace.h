@@ -176,6 +176,7 @@ struct HalfLogmap0 : HalfOne {
 };
 
 struct HalfGeodesic : HalfPair {
+  static constexpr bool cancels = true;
   static constexpr bool number = true;
   static constexpr Layout out = Layout::kHalfPoint;
   template <class S>
@@ -216,6 +217,7 @@ struct HalfTransp0 : HalfPointVector {
 // ---- metric
 
 struct HalfInner : HalfFormulas {
+  static constexpr bool cancels = true;
   static constexpr int rows = 3;
   static constexpr Layout in[3] = {Layout::kHalfPoint, Layout::kHalfVector, Layout::kHalfVector};
   static constexpr Frame frame[3] = {Frame::kPlain, Frame::kPlain, Frame::kPlain};
@@ -263,6 +265,7 @@ struct HalfProjx : HalfOne {
 // the log of k (|h - e/k|^2 + z^2) / (2 z |u|).  M. R. Bridson, A. Haefliger. Metric spaces of non-positive curvature.
 // Springer, 1999, II.8.24.
 struct HalfBusemann : HalfPointVector {
+  static constexpr bool cancels = true;
   static constexpr Layout out = Layout::kNumber;
   template <class S>
   static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
@@ -278,6 +281,7 @@ struct HalfBusemann : HalfPointVector {
 // x (height b) seen from p (height m) along the unit normal: O. Ganea, G. Becigneul, T. Hofmann. Hyperbolic neural
 // networks. NeurIPS 2018, theorem 5, on the hyperboloid.  w = p - x here.
 struct HalfHyperplaneDist : HalfFormulas {
+  static constexpr bool cancels = true;
   static constexpr int rows = 3;
   static constexpr Layout in[3] = {Layout::kHalfPoint, Layout::kHalfPoint, Layout::kHalfVector};
   static constexpr Frame frame[3] = {Frame::kPlain, Frame::kMinusFirst, Frame::kPlain};
@@ -295,30 +299,29 @@ struct HalfHyperplaneDist : HalfFormulas {
 
 // ---- gyrovector space: (0, 1) is the zero
 
-// exp_x of log_0 y carried to x.  On the unit hyperboloid that is C_y X + (Y - C_y O) + k (O + X),
-// k = <space of X, space of Y> / (1 + C_x), with times C, and <., O> the height's reciprocal up to a linear function.
+// exp_x of log_0 y carried to x: the hyperboloid's boost, written out in the heights a and b and multiplied by
+// m = |x_h|^2 |y|^2 + 2 (1 + a) <x_h, y_h> + (1 + a)^2, which vanishes only at y_h = -(1 + a) x_h / |x_h|^2, b = 0.
 struct HalfMobiusAdd : HalfFormulas {
+  static constexpr bool cancels = true;
   static constexpr int rows = 2;
   static constexpr Layout in[2] = {Layout::kHalfPoint, Layout::kHalfPoint};
   static constexpr Frame frame[2] = {Frame::kPlain, Frame::kPlain};
   static constexpr Layout out = Layout::kHalfPoint;
   template <class S>
   static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
-    const S &a = in.odd[0], &b = in.odd[1];
-    // times and last coordinates, times 2a and 2b
-    const S time_x = in.g(0, 0) + sqr(a) + 1.0, time_y = in.g(1, 1) + sqr(b) + 1.0;
-    const S up_x = in.g(0, 0) + (a - 1.0) * (a + 1.0), up_y = in.g(1, 1) + (b - 1.0) * (b + 1.0);
-    const S k = (4.0 * in.g(0, 1) + up_x * up_y) / (2.0 * a + time_x);  // times 2b
-    const S total = time_y - a * up_y + k * (1.0 + a);                  // times 2ab over the height
+    const S &a = in.odd[0], &b = in.odd[1], &xx = in.g(0, 0), up = 1.0 + a;
+    const S yy = in.g(1, 1) + sqr(b), twice = 2.0 * in.g(0, 1), n = xx + sqr(up);
+    const S m = xx * yy + up * (twice + up);
     Out<S, 2> r;
-    r.a[0] = (time_y + k) / total;
-    r.a[1] = 2.0 * a / total;
-    r.odd = 2.0 * a * b / total;
+    r.a[0] = (yy * (xx + a * up) + twice + up) / m;
+    r.a[1] = a * n / m;
+    r.odd = b * r.a[1];
     return r;
   }
 };
 
 struct HalfMobiusScalarMul : HalfOne {
+  static constexpr bool cancels = true;
   static constexpr bool number = true;
   static constexpr Layout out = Layout::kHalfPoint;
   template <class S>
@@ -331,6 +334,7 @@ struct HalfMobiusScalarMul : HalfOne {
 
 // gyr[a, b] v: v carried from the origin to -b, from there to a and back.  The inverse of b lies at -h/q, z/q, q = |b|^2.
 struct HalfGyration : HalfFormulas {
+  static constexpr bool cancels = true;
   static constexpr int rows = 3;
   static constexpr Layout in[3] = {Layout::kHalfPoint, Layout::kHalfPoint, Layout::kHalfVector};
   static constexpr Frame frame[3] = {Frame::kPlain, Frame::kPlain, Frame::kPlain};
