@@ -1,6 +1,7 @@
-// Big: arbitrary precision with a rigorous error radius, the last level of every op.  Rows whose quick evaluation cannot
-// be certified are redone here, at a precision doubled until the radius suffices (A. Ziv, ACM Trans. Math. Softw. 17
-// (1991), 410).  Slow, host only, and always right: the true value lies within `radius` of the midpoint.
+// Big: arbitrary precision with a rigorous error radius, the last level of every op.  Rows that no quick evaluation can
+// vouch for are redone here, at a precision doubled until the radius suffices (A. Ziv. Fast evaluation of elementary
+// mathematical functions with correctly rounded last bit. ACM Trans. Math. Softw. 17 (1991), 410).  Slow, host only,
+// and always right: the true value lies within `radius` of the midpoint.
 //
 // Midpoint and radius as in [J17] F. Johansson. Arb: efficient arbitrary-precision midpoint-radius interval arithmetic.
 // IEEE Trans. Comput. 66 (2017), 1281.  Further sources:
@@ -27,6 +28,8 @@
 
 namespace hypgeo {
 inline namespace HYPGEO_ISA {
+
+namespace big {
 
 // ---- natural numbers: little-endian arrays of 64-bit limbs
 
@@ -75,6 +78,16 @@ inline u64 sub_one(u64* z, int n, u64 borrow) {
   return borrow;
 }
 
+inline u64 mul_one(u64* z, const u64* a, int n, u64 w) {
+  u64 carry = 0;
+  for (int i = 0; i < n; ++i) {
+    const u128 t = u128(a[i]) * w + carry;
+    z[i] = u64(t);
+    carry = high(t);
+  }
+  return carry;
+}
+
 inline u64 addmul(u64* z, const u64* a, int n, u64 w) {
   u64 carry = 0;
   for (int i = 0; i < n; ++i) {
@@ -119,11 +132,12 @@ inline void shift_right(u64* z, const u64* a, int n, int s, u64 top = 0) {
   if (n) z[n - 1] = (a[n - 1] >> s) | (top << (64 - s));
 }
 
-// Columns cut and up of the product a b: z[0, na + nb - cut).  The lower columns, left out with their carries, amount to
-// less than cut units of column cut + 1.
+// Columns cut and up of the product a b: z[0, na + nb - cut).  The lower columns, left out with their carries, amount
+// to less than cut units of column cut + 1.
 inline void mul(u64* z, const u64* a, int na, const u64* b, int nb, int cut = 0) {
-  std::memset(z, 0, (na + nb - cut) * sizeof(u64));
-  for (int j = cut < na ? 0 : cut - na + 1; j < nb; ++j) {
+  const int first = cut < na ? 0 : cut - na + 1, skip = cut - first;
+  z[na - skip] = mul_one(z, a + skip, na - skip, b[first]);
+  for (int j = first + 1; j < nb; ++j) {
     const int i = cut > j ? cut - j : 0;
     z[na + j - cut] = addmul(z + (i + j - cut), a + i, na - i, b[j]);
   }
@@ -258,7 +272,7 @@ inline u64 square_root(u64* s, u64* a, int n) {
 
 // ---- the radius
 
-inline constexpr std::int64_t kBigExponent = std::int64_t(1) << 60;
+inline constexpr std::int64_t kExponent = std::int64_t(1) << 60;
 
 // m 2^e with 1 <= m < 2, or m = 0, or m = infinity.  Every operation rounds up (names in _down: down): a few roundings
 // of 2^-53 each, covered by a factor 1 + 2^-50.
@@ -274,17 +288,17 @@ struct Radius {
     const auto bits = std::bit_cast<std::uint64_t>(m);
     e += std::int64_t(bits >> 52) - 1023;
     m = std::bit_cast<double>((bits & 0xfffffffffffff) | 0x3ff0000000000000);
-    if (e > kBigExponent) m = std::numeric_limits<double>::infinity(), e = 0;
-    if (e < -kBigExponent) m = 1.0, e = -kBigExponent;
+    if (e > kExponent) m = std::numeric_limits<double>::infinity(), e = 0;
+    if (e < -kExponent) m = 1.0, e = -kExponent;
   }
   static Radius unknown() { return Radius(std::numeric_limits<double>::infinity(), 0); }
   bool zero() const { return m == 0.0; }
   bool known() const { return m < std::numeric_limits<double>::infinity(); }
   // Rounded up, for the range of a double.
-  double number() const { return e > 1000 ? std::numeric_limits<double>::infinity() : std::ldexp(m, e < -1000 ? -1000 : int(e)); }
+  double number() const { return std::ldexp(m, e > 2000 ? 2000 : e < -1000 ? -1000 : int(e)); }
 };
 
-inline constexpr double kRadiusUp = 1.0 + 0x1p-50, kRadiusDown = 1.0 - 0x1p-50;
+inline constexpr double kUp = 1.0 + 0x1p-50, kDown = 1.0 - 0x1p-50;
 
 inline double power_of_half(std::int64_t d) {  // 0 <= d <= 1022
   return std::bit_cast<double>(std::uint64_t(1023 - d) << 52);
@@ -294,16 +308,16 @@ inline Radius operator+(const Radius& a, const Radius& b) {
   if (b.zero() || !a.known()) return a;
   const Radius &big = a.e < b.e ? b : a, &small = a.e < b.e ? a : b;
   const std::int64_t d = big.e - small.e;
-  return Radius((d > 60 ? big.m : big.m + small.m * power_of_half(d)) * kRadiusUp, big.e);
+  return Radius((d > 60 ? big.m : big.m + small.m * power_of_half(d)) * kUp, big.e);
 }
 inline Radius operator*(const Radius& a, const Radius& b) {
   if (!a.known() || !b.known()) return Radius::unknown();
-  return Radius(a.m * b.m * kRadiusUp, a.e + b.e);
+  return Radius(a.m * b.m * kUp, a.e + b.e);
 }
 // b is a lower bound; nothing is known if it is 0
 inline Radius operator/(const Radius& a, const Radius& b) {
   if (b.zero() || !a.known()) return Radius::unknown();
-  return Radius(a.m / b.m * kRadiusUp, a.e - b.e);
+  return Radius(a.m / b.m * kUp, a.e - b.e);
 }
 inline Radius operator*(const Radius& a, double b) { return a * Radius(b, 0); }
 inline bool operator<(const Radius& a, const Radius& b) {
@@ -312,37 +326,37 @@ inline bool operator<(const Radius& a, const Radius& b) {
 }
 inline Radius root(const Radius& a) {
   const bool odd = a.e & 1;
-  return Radius(std::sqrt(odd ? 2.0 * a.m : a.m) * kRadiusUp, (a.e - odd) / 2);
+  return Radius(std::sqrt(odd ? 2.0 * a.m : a.m) * kUp, (a.e - odd) / 2);
 }
 inline Radius root_down(const Radius& a) {
   const bool odd = a.e & 1;
-  return Radius(std::sqrt(odd ? 2.0 * a.m : a.m) * kRadiusDown, (a.e - odd) / 2);
+  return Radius(std::sqrt(odd ? 2.0 * a.m : a.m) * kDown, (a.e - odd) / 2);
 }
 // A lower bound of a - b; 0 where it might be negative.
 inline Radius minus_down(const Radius& a, const Radius& b) {
   if (b.zero()) return a;
   if (!b.known() || a.zero() || a.e < b.e) return Radius();
   const std::int64_t d = a.e - b.e;
-  const double m = (d > 60 ? a.m : a.m - b.m * power_of_half(d)) * kRadiusDown;
+  const double m = (d > 60 ? a.m : a.m - b.m * power_of_half(d)) * kDown;
   return m > 0.0 ? Radius(m, a.e) : Radius();
 }
 // exp(a) - 1
 inline Radius expm1(const Radius& a) {
   if (!a.known() || a.e >= 50) return Radius::unknown();
-  if (a.e < -60) return a * kRadiusUp;
+  if (a.e < -60) return a * kUp;
   const double x = a.number();
-  if (x < 1.0) return Radius(std::expm1(x) * kRadiusUp, 0);
-  const double y = x * 1.4426950408889634 * kRadiusUp, k = std::floor(y);
-  return Radius(std::exp2(y - k) * kRadiusUp, std::int64_t(k));
+  if (x < 1.0) return Radius(std::expm1(x) * kUp, 0);
+  const double y = x * 1.4426950408889634 * kUp, k = std::floor(y);
+  return Radius(std::exp2(y - k) * kUp, std::int64_t(k));
 }
 
 // ---- the number
 
-inline constinit thread_local int big_limbs = 4;
+inline constinit thread_local int kept = 4;  // limbs of a midpoint
 
-// The working precision of this thread, in bits; as many limbs are kept as hold them.
-inline int big_precision() { return 64 * big_limbs; }
-inline void big_precision(int bits) { big_limbs = bits < 64 ? 1 : bits > 8192 ? 128 : (bits + 63) / 64; }
+// The working precision of this thread, in bits: 64 to 8192, rounded up to whole limbs.
+inline int big_precision() { return 64 * kept; }
+inline void big_precision(int bits) { kept = bits < 64 ? 1 : bits > 8192 ? 128 : (bits + 63) / 64; }
 
 class Big {
  public:
@@ -391,6 +405,7 @@ class Big {
     if (other.heap) {
       std::swap(heap, other.heap);
       std::swap(room, other.room);
+      other.size = 0;
     } else {
       std::memcpy(data(), other.own, size * sizeof(u64));
     }
@@ -439,7 +454,7 @@ class Big {
     }
     const int s = std::countl_zero(w[n - 1]);
     exponent -= s;
-    const int keep = n < big_limbs ? n : big_limbs, off = n - keep;
+    const int keep = n < kept ? n : kept, off = n - keep;
     bool inexact = below || limbs::any(w, off - 1) || (off && (w[off - 1] << s));
     const u64* from = w + off;
     const u64 under = off && s ? w[off - 1] >> (64 - s) : 0;
@@ -455,12 +470,12 @@ class Big {
     }
     z.negative = negative;
     z.exponent = exponent;
-    if (inexact) z.radius = z.radius + Radius(1.0, exponent - 64 * big_limbs);
-    if (exponent > kBigExponent) {
+    if (inexact) z.radius = z.radius + Radius(1.0, below && n < kept ? exponent + s - 64 * n : exponent - 64 * kept);
+    if (exponent > kExponent) {
       if (!(z.radius < z.lower())) return unknown();
       return infinity(negative);
     }
-    if (exponent < -kBigExponent) return ball(z.radius + Radius(1.0, -kBigExponent));
+    if (exponent < -kExponent) return ball(z.radius + Radius(1.0, -kExponent));
     return z;
   }
 
@@ -523,10 +538,9 @@ inline double nearest(const Big& a, int digits, int least) {
   const int room = int(a.exponent) - least, p = room < digits ? room : digits;
   using limbs::u64;
   const u64 top = a.top(), half = u64(1) << (63 - p);  // half a unit; p <= 53
-  u64 kept = p ? top >> (64 - p) : 0;
-  const u64 rest = top & (2 * half - 1);
-  if (rest > half || (rest == half && (a.size > 1 || (kept & 1)))) ++kept;
-  return sign * std::ldexp(double(kept), int(a.exponent) - p);
+  const u64 rest = top & (2 * half - 1), down = p ? top >> (64 - p) : 0;
+  const bool up = rest > half || (rest == half && (a.size > 1 || (down & 1)));
+  return sign * std::ldexp(double(down + up), int(a.exponent) - p);
 }
 inline double nearest_double(const Big& a) { return nearest(a, 53, -1074); }
 inline float nearest_float(const Big& a) { return float(nearest(a, 24, -149)); }
@@ -578,7 +592,7 @@ inline Big add(const Big& a, const Big& b, bool flip) {
   const Big &x = swap ? b : a, &y = swap ? a : b;
   const bool x_negative = swap ? b_negative : a.negative, y_negative = swap ? a.negative : b_negative;
   const std::int64_t gap = x.exponent - y.exponent;
-  if (gap > 64 * (big_limbs + 1)) {
+  if (gap > 64 * (kept + 1)) {
     return Big::rounded(x_negative, x.data(), x.size, x.exponent, radius + Radius(1.0, y.exponent));
   }
   // y moved right by `gap` bits stands under x
@@ -630,11 +644,11 @@ inline Big operator*(const Big& a, const Big& b) {
   if (!b.radius.zero()) radius = radius + a.upper() * b.radius;
   if (a.size == 0 || b.size == 0) return Big::ball(radius);
   // a product of more than this many limbs cannot fit, so that its low columns need not be known
-  const int excess = a.size + b.size - big_limbs - 2, cut = excess > 0 ? excess : 0;
+  const int excess = a.size + b.size - kept - 2, cut = excess > 0 ? excess : 0;
   limbs::u64 w[2 * limbs::kMost];
   limbs::mul(w, a.data(), a.size, b.data(), b.size, cut);
   const std::int64_t e = a.exponent + b.exponent;
-  if (cut) radius = radius + Radius(1.0, e - 64 * (big_limbs + 1) + 8);
+  if (cut) radius = radius + Radius(double(cut), e - 64 * (kept + 1));
   return Big::rounded(negative, w, a.size + b.size - cut, e, radius);
 }
 
@@ -657,13 +671,13 @@ inline Big operator/(const Big& a, const Big& b) {
   }
   if (a.size == 0) return Big::ball(radius);
   using limbs::u64;
-  const int n = b.size + big_limbs + 1, take = a.size < n ? a.size : n;
+  const int n = b.size + kept + 1, take = a.size < n ? a.size : n;
   u64 w[2 * limbs::kMost + 8], q[limbs::kMost + 8];
   std::memset(w, 0, (n - take) * sizeof(u64));
   std::memcpy(w + n - take, a.data() + a.size - take, take * sizeof(u64));
-  q[big_limbs + 1] = limbs::divide(q, w, n, b.data(), b.size);
+  q[kept + 1] = limbs::divide(q, w, n, b.data(), b.size);
   const bool below = take < a.size || limbs::any(w, b.size);
-  return Big::rounded(negative, q, big_limbs + 2, a.exponent - b.exponent + 64, radius, below);
+  return Big::rounded(negative, q, kept + 2, a.exponent - b.exponent + 64, radius, below);
 }
 
 inline Big operator+(const Big& a, double b) { return a + Big(b); }
@@ -703,7 +717,7 @@ inline Big sqrt(const Big& a) {
     radius = by_slope < by_root ? by_slope : by_root;
   }
   using limbs::u64;
-  const int n = big_limbs, odd = int(a.exponent & 1), take = a.size < 2 * n ? a.size : 2 * n;
+  const int n = kept, odd = int(a.exponent & 1), take = a.size < 2 * n ? a.size : 2 * n;
   u64 w[2 * limbs::kMost + 1], s[limbs::kMost];
   std::memset(w, 0, (2 * n + 1 - take) * sizeof(u64));
   std::memcpy(w + 2 * n + 1 - take, a.data() + a.size - take, take * sizeof(u64));
@@ -720,9 +734,9 @@ inline Big sqrt(const Big& a) {
 
 // Raises the working precision in its scope.
 struct Guard {
-  const int before = big_limbs;
-  explicit Guard(int extra) { big_limbs = before + extra < limbs::kMost - 8 ? before + extra : limbs::kMost - 8; }
-  ~Guard() { big_limbs = before; }
+  const int before = kept;
+  explicit Guard(int extra) { kept = before + extra < limbs::kMost - 8 ? before + extra : limbs::kMost - 8; }
+  ~Guard() { kept = before; }
   Guard(const Guard&) = delete;
 };
 
@@ -734,9 +748,9 @@ inline Big settled(const Big& a) {
 // log 2 = 18 atanh(1/26) - 2 atanh(1/4801) + 8 atanh(1/8749), kept per thread at the highest precision asked for.
 inline Big log_two() {
   using limbs::u64;
-  static thread_local u64 kept[limbs::kMost + 1];
+  static thread_local u64 digits[limbs::kMost + 1];
   static thread_local int length = 0;
-  const int want = big_limbs;
+  const int want = kept;
   if (length < want) {
     const int n = want + 1;
     u64 sum[limbs::kMost + 1] = {}, term[limbs::kMost + 1], part[limbs::kMost + 1];
@@ -760,14 +774,14 @@ inline Big log_two() {
     }
     // fewer than 2^12 divisions, each wrong by a unit of the last limb, 2^(8 - 64 n)
     for (int i = n - 1; i > 0; --i) sum[i] = sum[i] << 8 | sum[i - 1] >> 56;
-    std::memcpy(kept, sum + 1, want * sizeof(u64));
+    std::memcpy(digits, sum + 1, want * sizeof(u64));
     length = want;
   }
-  return Big::rounded(false, kept + length - want, want, 0, Radius(1.0, 1 - 64 * want));
+  return Big::rounded(false, digits + length - want, want, 0, Radius(1.0, 1 - 64 * want));
 }
 
-// The series of exp, c_j = 1 / j!, with small integers: 1 / j! = up[j] / e! where j's group ends with e, and the product
-// of a group (what its unit has to be divided by) fits in a limb.  [J15, section 3]
+// The series of exp in small integers: 1 / j! = up[j] / e! where j's group ends with e, and the product of a group, by
+// which its unit has to be divided, fits in a limb.  [J15, section 3]
 struct ExpSeries {
   static constexpr int kMost = 420;
   limbs::u64 up[kMost] = {}, product[kMost] = {};  // product: at the last index of a group
@@ -795,8 +809,8 @@ inline constexpr ExpSeries kExpSeries;
 // exp of the midpoint of x.
 inline Big exp_middle(const Big& x) {
   if (x.size == 0) return Big(1.0);
-  const int n = big_limbs + 1, bits = 64 * n;
-  if (x.exponent >= 59) return x.negative ? Big::ball(Radius(1.0, -kBigExponent)) : Big::infinity(false);
+  const int n = kept + 1, bits = 64 * n;
+  if (x.exponent >= 59) return x.negative ? Big::ball(Radius(1.0, -kExponent)) : Big::infinity(false);
   if (x.exponent < -bits) return widened(Big(1.0), Radius(1.0, x.exponent + 1));
   // x = k log 2 + r, 0 <= r < 1
   Big r = middle(x);
@@ -884,9 +898,10 @@ template <class Of>
 inline Big small_series(const Big& q, Of ratio) {
   if (q.size == 0) return widened(Big(1.0), q.radius * 3.0);
   const Big m = middle(q);
-  const std::int64_t gain = -q.exponent - 1, terms = 64 * big_limbs / gain + 1;
+  const std::int64_t gain = -q.exponent - 1, terms = 64 * kept / gain + 1;
   Big s(1.0);
   for (int j = int(terms) - 1; j > 0; --j) {
+    Guard guard(-int((j - 1) * gain / 64));  // what enters with a factor q^(j-1) needs that much less
     const Ratio c = ratio(double(j));
     s = s * m;
     if (c.first != 1.0) s = s * c.first;
@@ -922,6 +937,7 @@ inline Big whole(std::int64_t k) { return scaled(Big(double(k >> 30)), 30) + dou
 
 // log x for the midpoint of x > 0.  Its absolute error is 2^-precision or less, relative to 1 or a larger result.
 inline Big log_middle(const Big& x) {
+  if (is_inf(x)) return x;
   // x = 2^k m with m near 1, y = log m in double: then m exp(-y) = 1 + d with |d| of about 2^-52
   Big m = middle(x);
   std::int64_t k = m.exponent;
@@ -940,8 +956,8 @@ inline Big log1p_middle(const Big& x) {
   const Big m = middle(x);
   Big z;
   {
-    // 1 + x is exact with these guards while x is small; a result of 2^-33 or more loses as many bits
-    Guard guard(2 + (x.size > big_limbs ? x.size - big_limbs : 0));
+    // 1 + x, with up to 33 bits more than x has, is exact while x < 1; a result near 2^-33 loses as many bits
+    Guard guard(1 + (x.size > kept ? x.size - kept : 0));
     z = is_small(m) ? twice_atanh(m / (m + 2.0)) : log_ball(m + 1.0);
   }
   return settled(z);
@@ -952,11 +968,16 @@ inline Big log(const Big& a) {
   if (is_inf(a)) return a;
   if (is_exact_zero(a)) return Big::infinity(true);
   if (a.size == 0 || a.negative) return Big::unknown();
+  const Big beyond = [&] {  // exact while 1/2 <= a < 2
+    Guard guard(a.size > kept ? a.size - kept : 0);
+    return middle(a) - 1.0;
+  }();
   Big z;
-  {
-    Guard guard(1 + (a.size > big_limbs ? a.size - big_limbs : 0));
-    // 1/2 <= a < 2 differs from 1 by what fits
-    z = a.exponent == 0 || a.exponent == 1 ? log1p_middle(middle(a) - 1.0) : log_middle(a);
+  if (beyond.exponent < -4) {
+    z = log1p_middle(beyond);
+  } else {
+    Guard guard(1);
+    z = log_middle(a);
   }
   return spread(a, settled(z), a.radius / minus_down(a.lower(), a.radius));
 }
@@ -975,7 +996,7 @@ inline Big log1p(const Big& a) {
 }
 
 inline Big asinh_series(const Big& q) {
-  return small_series(q, [](double j) { return Ratio(-(2.0 * j - 1.0) * (2.0 * j - 1.0), 2.0 * j * (2.0 * j + 1.0)); });
+  return small_series(-q, [](double j) { return Ratio((2.0 * j - 1.0) * (2.0 * j - 1.0), 2.0 * j * (2.0 * j + 1.0)); });
 }
 
 inline Big asinh(const Big& a) {
@@ -983,7 +1004,7 @@ inline Big asinh(const Big& a) {
   const Big m = abs(middle(a));
   Big z;
   {
-    Guard guard(2);
+    Guard guard(1);
     const Big q = sqr(m);
     z = is_small(q) ? m * asinh_series(q) : log_ball(m + sqrt(q + 1.0));
   }
@@ -996,8 +1017,8 @@ inline Big asinh(const Big& a) {
 
 // ---- functions of q = t^2: analytic at 0, where their series start.  q < 0 by no more than its radius is no error.
 
-// series(q) where |q| < 2^-32; closed(q, t) elsewhere, where two guard limbs make up for what it cancels, 32 bits or
-// less; slope(least, most) bounds |f'| over the ball, whose ends these are.  least = 0 stands for -1/4 as well.
+// series(q) where |q| < 2^-32; closed(q, t) elsewhere, where the guard makes up for what it cancels, 33 bits or less;
+// slope(least, most) bounds |f'| over the ball, whose ends these are.  least = 0 stands for -1/4 as well.
 template <class Series, class Closed, class Slope>
 inline Big even_function(const Big& q, const Big& at_infinity, Series series, Closed closed, Slope slope) {
   if (is_nan(q)) return q;
@@ -1007,7 +1028,7 @@ inline Big even_function(const Big& q, const Big& at_infinity, Series series, Cl
   if (m.negative && !small) return surely_negative(q) ? Big::nan() : Big::unknown();
   Big z;
   {
-    Guard guard(small ? 1 : 2);
+    Guard guard(1);
     z = small ? series(m) : closed(m, sqrt(m));
   }
   z = settled(z);
@@ -1058,6 +1079,7 @@ inline Big dsinhcq(const Big& q) {
       q, Big::infinity(false), dsinhc_series,
       [](const Big& m, const Big& t) {
         const Big e = exp(t), r = 1.0 / e;
+        if (is_inf(e)) return e;
         return (e + r - (e - r) / t) / scaled(m, 2);
       },
       // f'' = (f/2 - 3f')/(2q) < exp(t)/(8 t q) for f = sinh(t)/t, increasing from t = 3 on, larger than f''(9) before
@@ -1070,12 +1092,13 @@ inline Big dsinhcq(const Big& q) {
 inline std::pair<Big, Big> tanh_parts(const Big& t) {
   // exp(-2t) < 2^-(2^t.exponent)
   const std::int64_t out = std::int64_t(1) << (t.exponent < 0 ? 0 : t.exponent > 59 ? 59 : t.exponent);
-  if (out > 64 * big_limbs) return {widened(Big(1.0), Radius(2.0, -out)), Big::ball(Radius(4.0, -out))};
+  if (out > 64 * kept) return {widened(Big(1.0), Radius(2.0, -out)), Big::ball(Radius(4.0, -out))};
   const Big e = exp(scaled(t, 1)), more = e + 1.0;
   return {(e - 1.0) / more, scaled(e, 2) / sqr(more)};
 }
 
-// tanh(t)/t is the sum of 8/((2k - 1)^2 pi^2 + 4q): it and its derivatives decrease in size, |f'| <= f/q, f'' <= 2 f/q^2.
+// tanh(t)/t is the sum of 8/((2k - 1)^2 pi^2 + 4q): it and its derivatives decrease in size, and |f'| <= f/q,
+// f'' <= 2 f/q^2.
 inline Big tanhcq(const Big& q) {
   return even_function(
       q, Big(), [](const Big& m) { return sinhc_series(m) / cosh_series(m); },
@@ -1116,8 +1139,8 @@ inline Big dasinhcq(const Big& q) {
   return even_function(
       q, Big(),
       [](const Big& m) {
-        const auto ratio = [](double j) { return Ratio(-(2.0 * j + 1.0) * (2.0 * j + 1.0), 2.0 * j * (2.0 * j + 3.0)); };
-        return small_series(m, ratio) / -6.0;
+        const auto ratio = [](double j) { return Ratio((2.0 * j + 1.0) * (2.0 * j + 1.0), 2.0 * j * (2.0 * j + 3.0)); };
+        return small_series(-m, ratio) / -6.0;
       },
       [](const Big& m, const Big& t) { return (1.0 / sqrt(m + 1.0) - asinhc_closed(m, t)) / scaled(m, 1); },
       [](const Radius& least, const Radius&) {
@@ -1131,7 +1154,7 @@ template <class Series, class Closed, class Slope>
 inline Big atanh_function(const Big& q, Series series, Closed closed, Slope slope) {
   if (!q.finite()) return Big::nan();
   const Big rest = [&] {
-    Guard guard(2 + (q.size > big_limbs ? q.size - big_limbs : 0));
+    Guard guard(2 + (q.size > kept ? q.size - kept : 0));
     return 1.0 - q;
   }();
   if (surely_negative(rest)) return Big::nan();
@@ -1157,6 +1180,12 @@ inline Big datanhcq(const Big& q) {
       [](const Big& m, const Big& t) { return (1.0 / (1.0 - m) - atanhc_closed(m, t)) / scaled(m, 1); },
       [](const Radius& room) { return Radius(1.0, 0) / room / room; });
 }
+
+}  // namespace big
+
+// The functions are found by their arguments.
+using big::Big;
+using big::big_precision;
 
 }  // namespace HYPGEO_ISA
 }  // namespace hypgeo
