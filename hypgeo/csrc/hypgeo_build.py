@@ -11,6 +11,7 @@ Nothing here needs torch to be importable: only its headers and the library to l
 import hashlib
 import importlib.util
 import os
+import platform
 import re
 import shlex
 import shutil
@@ -54,7 +55,9 @@ LIBRARY = "libhypgeo.dylib" if sys.platform == "darwin" else "libhypgeo.so"
 OLDEST_TORCH = (2, 10)  # the version whose stable ABI is asked for: TORCH_TARGET_VERSION below
 DEFINES = ["-DTORCH_TARGET_VERSION=0x020a000000000000", "-DTORCH_STABLE_ONLY"]
 # No fast-math, no contraction: error-free transformations live here.  No -march=native: the library travels.
-CXX_FLAGS = ["-O3", "-std=c++20", "-fPIC", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden", "-pthread"]
+CXX_FLAGS = ["-O2", "-ftree-vectorize", "-std=c++20", "-fPIC", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden", "-pthread"]
+# Files named *_kernel.cpp are compiled once more for each of these, and the library chooses at run time.
+LEVELS = {"avx2": ["-mavx2", "-mfma"], "avx512": ["-mavx512f", "-mavx512dq", "-mavx512vl", "-mfma"]}
 ARCHITECTURES = (80, 90)
 CUDA_HOME = os.environ.get("CUDA_HOME", "/usr/local/cuda")
 NVCC_HOST_FLAGS = "-fPIC,-ffp-contract=off,-fvisibility=hidden"
@@ -164,7 +167,12 @@ def compile_library() -> Path:
     version = hashlib.sha256(run([*compiler, "--version"]).encode()).hexdigest()[:12]  # a new compiler recompiles
     flags = [*CXX_FLAGS, *shlex.split(os.environ.get("CXXFLAGS", "")), *DEFINES, f"-DHYPGEO_COMPILER={version}"]
     cxx = [*compiler, *flags]
-    jobs = [([*cxx, *include], source) for source in sorted(CSRC.glob("**/*.cpp"))]
+    sources = sorted(CSRC.glob("**/*.cpp"))
+    jobs = [([*cxx, "-DHYPGEO_ISA=base", *include], source, "") for source in sources]
+    if platform.machine() in ("x86_64", "AMD64"):
+        for level, more in LEVELS.items():
+            command = [*cxx, *more, f"-DHYPGEO_ISA={level}", *include]
+            jobs += [(command, source, f".{level}") for source in sources if source.stem.endswith("_kernel")]
     link = ["-L", str(torch / "lib"), "-ltorch_cpu", "-pthread"]
     if sys.platform == "darwin":
         link += ["-dynamiclib", "-undefined", "dynamic_lookup"]
@@ -175,7 +183,7 @@ def compile_library() -> Path:
         gencode = [f"-gencode=arch=compute_{a},code=sm_{a}" for a in ARCHITECTURES]
         gencode += [f"-gencode=arch=compute_{ARCHITECTURES[-1]},code=compute_{ARCHITECTURES[-1]}"]
         cuda = [nvcc, *NVCC_FLAGS, *DEFINES, *gencode, *include]
-        jobs += [(cuda, source) for source in sorted(CSRC.glob("**/*.cu"))]
+        jobs += [(cuda, source, "") for source in sorted(CSRC.glob("**/*.cu"))]
         homes = [Path(nvcc).resolve().parents[1], Path(CUDA_HOME)]  # nvcc may be a script that stands elsewhere
         folders = [str(home / name) for home in homes for name in ("lib64", "lib") if (home / name).is_dir()]
         link += [*(f"-L{folder}" for folder in folders), "-lcudart_static", "-ldl", "-lrt"]

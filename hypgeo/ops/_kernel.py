@@ -57,12 +57,8 @@ def kernel(name: str, *, scalar: bool = False, number: bool = False, land: Land 
             if len(args) != count + number + 1:
                 raise TypeError(f"{body.__qualname__} takes {count + number + 1} arguments, got {len(args)}")
             rows = args[:count]
+            dtype, batch, rows = _alike(body.__name__, rows)
             x = rows[0]
-            dtype, batch = x.dtype, x.shape[:-1]
-            if any(t.dtype is not dtype or t.shape[:-1] != batch for t in rows) or not dtype.is_floating_point:
-                dtype, batch, rows = _alike(body.__qualname__, rows)
-            elif x.dim() == 0:
-                raise ValueError(f"{body.__qualname__} takes rows, the last axis holding coordinates; got one number")
             wide = torch.float32 if x.device.type == "mps" else torch.float64
             c = _number("c", args[-1], x, wide, batch)
             t = _number(body.__name__, args[count], x, wide, batch) if number else None
@@ -93,15 +89,18 @@ def kernel(name: str, *, scalar: bool = False, number: bool = False, land: Land 
 
 def _alike(name: str, rows: tuple[Tensor, ...]) -> tuple[torch.dtype, torch.Size, tuple[Tensor, ...]]:
     """The rows' common dtype and leading axes, and the rows brought to them; refuses what has no rows."""
-    dtype = rows[0].dtype
     for t in rows:
         if not isinstance(t, Tensor):
-            raise TypeError(f"{name} takes tensors of rows, got {type(t).__name__}")
+            raise TypeError(f"{name} takes rows as a torch.Tensor, got {type(t).__name__}")
+        if not t.is_floating_point():
+            raise TypeError(f"{name} takes floating-point rows, not {t.dtype}; convert them with .to(torch.float64)")
         if t.dim() == 0:
             raise ValueError(f"{name} takes rows, the last axis holding coordinates; got one number")
-        dtype = torch.promote_types(dtype, t.dtype)
-    if not dtype.is_floating_point:
-        raise TypeError(f"{name} takes floating-point rows, not {dtype}; convert them with .to(torch.float64)")
+    first = rows[0]
+    dtype, batch = first.dtype, first.shape[:-1]
+    if all(t.dtype is dtype and t.shape[:-1] == batch for t in rows):
+        return dtype, batch, rows
+    dtype = functools.reduce(torch.promote_types, (t.dtype for t in rows))
     batch = torch.broadcast_shapes(*(t.shape[:-1] for t in rows))
     return dtype, batch, tuple(t.to(dtype).expand(*batch, t.shape[-1]) for t in rows)
 
@@ -183,118 +182,12 @@ def _compile(name: str, body: Body, count: int, number: bool, scalar: bool) -> C
     return call
 
 
-# ---- pairs of rows
-_KERNEL_DTYPES = (torch.float32, torch.float64)
-
-PairBody = Callable[[Tensor, Tensor, Tensor], Tensor]
-
-
-class PairOp(Protocol):
-    """A function of two tensors of rows and c, with its plain body beside it."""
-
-    reference: PairBody
-    devices: frozenset[str]  # the device types with a compiled kernel
-
-    def __call__(self, x: Tensor, y: Tensor, c: float | Tensor) -> Tensor: ...
-
-
-def pair(name: str) -> Callable[[Callable[..., Tensor]], PairOp]:
-    """Decorate a body that maps rows x, y (*batch, d) and c () to numbers (*batch,).
-
-    name: the op's name in ``csrc/ops.def``.  The op takes x, y of any two shapes that broadcast, and c as a float or a
-    one-element tensor; it computes in float64 (on MPS, which has none, in float32) and returns the rows' dtype.
-    """
-
-    def decorate(body: Callable[..., Tensor]) -> PairOp:
-        devices = frozenset(key.lower() for key in ("CPU", "CUDA") if name in _C.compiled_ops(key))
-        compiled = _compile_pair(name, body) if devices else body
-
+def pair(name: str) -> Callable[[Body], Op]:
+    def decorate(body: Body) -> Op:
         @functools.wraps(body)
-        def op(x: Tensor, y: Tensor, c: float | Tensor) -> Tensor:
-            number = _pair_number(c, x)
-            # torch.func and vmap see through the body; an autograd.Function that serves them costs every call 20 us.
-            native = x.device.type in devices and not torch._C._are_functorch_transforms_active()
-            if native and x.dtype in _KERNEL_DTYPES and x.dtype is y.dtype and x.dim() == 2 and x.shape == y.shape:
-                return compiled(x.contiguous(), y.contiguous(), number)
-            dtype = _row_dtype(body.__qualname__, x, y)
-            x, y = torch.broadcast_tensors(x, y)
-            if not native:
-                wide = torch.float32 if x.device.type == "mps" else torch.float64
-                return body(x.to(wide), y.to(wide), number.to(wide)).to(dtype)
-            kernel_dtype = torch.float64 if dtype is torch.float64 else torch.float32
-            batch, d = x.shape[:-1], x.shape[-1]
-            x, y = (t.to(kernel_dtype).reshape(batch.numel(), d).contiguous() for t in (x, y))
-            return compiled(x, y, number).reshape(batch).to(dtype)
+        def reduced(x: Tensor, y: Tensor, c: Tensor) -> Tensor:
+            return body(x, y, c if c.dim() == 0 else c.squeeze(-1)).unsqueeze(-1)
 
-        wrapped = cast(Any, op)
-        wrapped.reference, wrapped.devices = body, devices
-        return cast(PairOp, wrapped)
+        return kernel(name, scalar=True)(reduced)
 
     return decorate
-
-
-def _row_dtype(name: str, x: Tensor, y: Tensor) -> torch.dtype:
-    """The dtype of the result; refuses what has no rows."""
-    if x.dim() == 0 or y.dim() == 0:
-        raise ValueError(f"{name} takes rows, the last axis holding a point's coordinates; got a single number")
-    dtype = x.dtype if x.dtype is y.dtype else torch.promote_types(x.dtype, y.dtype)
-    if not dtype.is_floating_point:
-        raise TypeError(f"{name} takes floating-point rows, not {dtype}; convert them with .to(torch.float64)")
-    return dtype
-
-
-def _pair_number(c: float | Tensor, x: Tensor) -> Tensor:
-    """c as a float64 tensor of shape () on x's device (float32 on MPS)."""
-    wide = torch.float32 if x.device.type == "mps" else torch.float64
-    if isinstance(c, Tensor):
-        if c.numel() != 1:
-            raise ValueError(f"c must be one number, not a tensor of shape {tuple(c.shape)}")
-        if c.dtype is wide and c.dim() == 0 and c.device == x.device:
-            return c
-        return c.to(x.device, wide).reshape(())
-    if not (c > 0.0 and math.isfinite(c)):
-        raise ValueError(f"c must be positive and finite (it is minus the curvature), not {c}")
-    return torch.full((), c, dtype=wide, device=x.device)
-
-
-def _compile_pair(name: str, body: Callable[..., Tensor]) -> PairBody:
-    """The compiled op as a differentiable function of tables x, y (n, d) of one dtype and c () float64."""
-    forward_op = getattr(torch.ops.hypgeo, name).default
-    backward_op = getattr(torch.ops.hypgeo, f"{name}_backward").default
-
-    @torch.library.register_fake(f"hypgeo::{name}")
-    def _(x: Tensor, y: Tensor, c: Tensor) -> Tensor:
-        return x.new_empty(x.shape[0])
-
-    @torch.library.register_fake(f"hypgeo::{name}_backward")
-    def _(grad: Tensor, x: Tensor, y: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        return torch.empty_like(x), torch.empty_like(y), x.new_empty(x.shape[0], dtype=torch.float64)
-
-    class Pair(torch.autograd.Function):  # twice as quick a call as torch.library.register_autograd
-        @staticmethod
-        def forward(ctx: Any, x: Tensor, y: Tensor, c: Tensor) -> Tensor:
-            ctx.save_for_backward(x, y, c)
-            return forward_op(x, y, c)
-
-        @staticmethod
-        def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-            inputs = ctx.saved_tensors
-            *rows, dc = backward_op(grad.contiguous(), *inputs)
-            first = (*rows, dc.sum() if ctx.needs_input_grad[2] else None)
-            if not torch.is_grad_enabled() or torch.compiler.is_compiling():
-                return first
-            # Somebody differentiates this: the compiled numbers, with the body's derivatives behind them.
-            asked = [i for i in range(3) if ctx.needs_input_grad[i]]
-            value = body(*(t.to(torch.float64) for t in inputs))
-            plain = torch.autograd.grad(value, [inputs[i] for i in asked], grad.to(torch.float64), create_graph=True)
-            second: list[Tensor | None] = [None, None, None]
-            for i, p in zip(asked, plain, strict=True):
-                second[i] = p + (first[i] - p).detach()
-            return tuple(second)
-
-    def call(x: Tensor, y: Tensor, c: Tensor) -> Tensor:
-        if torch.is_grad_enabled() and (x.requires_grad or y.requires_grad or c.requires_grad):
-            return Pair.apply(x, y, c)
-        return forward_op(x, y, c)
-
-    return call

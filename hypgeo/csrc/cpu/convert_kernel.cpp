@@ -1,0 +1,4 @@
+#include "../gram/convert.h"
+#define HYPGEO_OPS "../gram/convert.def"
+#define HYPGEO_TABLE convert_kernels
+#include "table.h"
