@@ -28,7 +28,7 @@ from peers import PEERS, Ours, make, versions
 from tqdm import tqdm
 
 import hypgeo
-from hypgeo.testing.measure import Exact, Found, measure, worst
+from hypgeo.testing.measure import Exact, Found, measure, verb, worst
 from hypgeo.testing.patterns import look
 from hypgeo.testing.reference import OPS
 from hypgeo.testing.samples import Draw, regimes
@@ -68,6 +68,11 @@ class Cell:
         return not self.found.flag and self.found.ulp <= contract(self.op, self.what)
 
 
+def has(model: str, op: str) -> bool:
+    """Whether our class has the verb."""
+    return op != f"to_{model}" and verb(getattr(hypgeo, model)(), op) is not None
+
+
 def cells(
     ops: Iterable[str],
     models: Sequence[str],
@@ -80,13 +85,7 @@ def cells(
 ) -> list[Cell]:
     """All of them, with a bar on the way."""
     out: list[Cell] = []
-    jobs = [
-        (op, model, dtype)
-        for op in ops
-        for model in models
-        for dtype in dtypes
-        if model in OPS[op].models and hasattr(getattr(hypgeo, model), op)
-    ]
+    jobs = [(op, model, dtype) for op in ops for model in models for dtype in dtypes if has(model, op)]
     bar = tqdm(jobs, disable=None)
     for op, model, dtype in bar:
         bar.set_description(f"{model}.{op} {dtype}")
@@ -98,7 +97,7 @@ def cells(
                 continue
             truth = Exact(draw.reference, op, draw.tensors(OPS[op].kinds, samples), seed)
             for who in [ours, *(_peers(model, regime.c, DTYPES[dtype]) if peers else [])]:
-                if getattr(who, op, None) is None or op in getattr(who, "timed_only", ()):
+                if verb(who, op) is None or op in getattr(who, "timed_only", ()):
                     continue
                 for w in what:
                     if w == "c" and who is not ours:
@@ -331,7 +330,7 @@ def patterns(asked: argparse.Namespace) -> int:
     bad = 0
     for model in asked.models:
         for op in asked.only:
-            if model not in OPS[op].models or not hasattr(getattr(hypgeo, model), op):
+            if not has(model, op):
                 continue
             for dtype in asked.dtypes:
                 start = time.perf_counter()

@@ -13,17 +13,18 @@ degrees off); out (no point of the model, though the exact result, rounded, is o
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from hypgeo import manifolds
 from hypgeo.manifolds import Manifold
 from hypgeo.testing.reference import OPS, Reference, Vector, error, exact, precision
 
-__all__ = ["Exact", "Found", "measure", "worst"]
+__all__ = ["Exact", "Found", "measure", "verb", "worst"]
 
 
 @dataclass(frozen=True)
@@ -122,11 +123,23 @@ def _judge(got: Tensor, want: Vector, seen: Vector, dtype: torch.dtype) -> Found
     return Found(ulp)
 
 
-def _out(reference: Reference, got: Tensor, want: Vector, dtype: torch.dtype) -> bool:
+def _out(reference: Reference, op: str, got: Tensor, want: Vector, dtype: torch.dtype) -> bool:
     rounded = torch.tensor([float(u) for u in want], dtype=torch.float64).to(dtype)
-    skip = int(reference.model == "Lorentz")
-    inside = bool(rounded.isfinite().all()) and reference.valid(exact(rounded[skip:]))
-    return inside and not reference.valid(exact(got[skip:]))
+    model = OPS[op].target or reference.model
+    skip = int(model == "Lorentz")
+    inside = bool(rounded.isfinite().all()) and reference.valid(exact(rounded[skip:]), model)
+    return inside and not reference.valid(exact(got[skip:]), model)
+
+
+def verb(manifold: Any, op: str) -> Callable[..., Tensor] | None:
+    """The op as a function; None where the manifold has none by that name."""
+    if not op.startswith("to_"):
+        return getattr(manifold, op, None)
+    target = getattr(manifolds, op[3:], None)
+    source = getattr(manifold, "manifold", manifold)
+    if target is None or not isinstance(source, Manifold):
+        return None
+    return lambda x: manifolds.convert(x, source, target(curvature=source.curvature.detach()))
 
 
 def measure(
@@ -141,21 +154,22 @@ def measure(
     op, dtype, n = truth.op, truth.args[0].dtype, len(truth)
     out: dict[str, list[Found]] = {}
     args = [a.clone() for a in truth.args]
-    verb = getattr(manifold, op)
+    call = verb(manifold, op)
+    assert call is not None
     if "value" in what:
         with torch.no_grad():
-            got = verb(*args)
+            got = call(*args)
         found = []
         for i in range(n):
             f = _judge(got[i], truth.values[i], exact(got[i]), dtype)
-            if f and not f.flag and OPS[op].out == "p" and _out(truth.reference, got[i], truth.values[i], dtype):
+            if f and not f.flag and OPS[op].out == "p" and _out(truth.reference, op, got[i], truth.values[i], dtype):
                 f = Found(f.ulp, "out")
             if f:
                 found.append(replace(f, at=i))
         out["value"] = found
     if "grad" in what:
         leaves = [a.clone().requires_grad_() for a in args]
-        got = verb(*leaves)
+        got = call(*leaves)
         seeds = truth.seeds(got)
         grads = torch.autograd.grad(got, leaves, seeds, allow_unused=True, materialize_grads=True)
         out["grad"] = []
@@ -171,7 +185,9 @@ def measure(
     if "c" in what and curved is not None:
         rows = curved(curvature=torch.full((n,), -truth.reference.c, dtype=torch.float64), learnable=True)
         assert rows.log_scale is not None
-        got = getattr(rows, op)(*args)
+        bent = verb(rows, op)
+        assert bent is not None
+        got = bent(*args)
         seeds = truth.seeds(got)
         got = got + 0 * rows.log_scale.sum()
         (slope,) = torch.autograd.grad(  # d/dK times K, which is d/dc times c; transport in the half-space has none

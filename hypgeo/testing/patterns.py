@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from hypgeo.manifolds import HalfSpace, Lorentz, Manifold, PoincareBall
-from hypgeo.testing.measure import Exact, measure
+from hypgeo.testing.measure import Exact, measure, verb
 from hypgeo.testing.reference import OPS, Reference, exact, precision
 from hypgeo.testing.samples import bit_patterns, pair_patterns, pattern, vector_patterns
 
@@ -26,7 +26,7 @@ __all__ = ["arguments", "look"]
 _CHUNK = 50_000
 # powers of the unit of length in the results that are numbers
 _LENGTHS = {"dist": 1, "dist2": 2, "dist0": 1, "norm": 1, "inner": 2, "busemann": 1, "hyperplane_dist": 1}
-_ROOTED = "dist0 expmap0 logmap0 transp0 busemann"  # ops that know the origin
+_ROOTED = "dist0 expmap0 logmap0 transp0 busemann mobius_add mobius_scalar_mul gyration"  # ops that know the origin
 
 
 def arguments(
@@ -70,13 +70,15 @@ def look(
     g = torch.Generator().manual_seed(seed)
     reference = Reference(manifold)
     said: dict[str, str] = {}
+    call = verb(manifold, op)
+    assert call is not None
     with torch.no_grad():
         for start in range(0, n, _CHUNK):
             args = arguments(manifold, op, min(_CHUNK, n - start), dim, dtype, g)
-            got = getattr(manifold, op)(*args)
+            got = call(*args)
             _finite(reference, op, args, got, said)
             if OPS[op].out == "p":
-                _inside(reference, args, got, said)
+                _inside(reference, op, args, got, said)
             for name, image, result in _mirrors(manifold, op, args, g):
                 _same(name, op, dtype, args, image, result(got), said)
     few = [a[:exactly] for a in args]
@@ -111,16 +113,17 @@ def _finite(reference: Reference, op: str, args: Sequence[Tensor], got: Tensor, 
                 break
 
 
-def _inside(reference: Reference, args: Sequence[Tensor], got: Tensor, said: dict[str, str]) -> None:
-    skip = int(reference.model == "Lorentz")
-    if reference.model == "HalfSpace":
+def _inside(reference: Reference, op: str, args: Sequence[Tensor], got: Tensor, said: dict[str, str]) -> None:
+    model = OPS[op].target or reference.model
+    skip = int(model == "Lorentz")
+    if model == "HalfSpace":
         doubtful = ~(got[:, -1] > 0)
     else:
         near = got.double().norm(dim=-1) * math.sqrt(reference.c) > 1 - 1e-12
-        doubtful = near if reference.model == "PoincareBall" else torch.zeros_like(near)
+        doubtful = near if model in ("PoincareBall", "Klein") else torch.zeros_like(near)
     for i in doubtful.nonzero().flatten().tolist()[:200]:
-        if bool(got[i].isfinite().all()) and not reference.valid(exact(got[i, skip:])):
-            said.setdefault("out", f"a result that is no point of {reference.model}, at {_show(args, i)}")
+        if bool(got[i].isfinite().all()) and not reference.valid(exact(got[i, skip:]), model):
+            said.setdefault("out", f"a result that is no point of {model}, at {_show(args, i)}")
 
 
 def _mirrors(
@@ -130,6 +133,8 @@ def _mirrors(
     kinds, out = OPS[op].kinds, OPS[op].out
     skip, flat = int(isinstance(manifold, Lorentz)), isinstance(manifold, HalfSpace)
     images: list[tuple[str, Tensor, Callable[[Tensor], Tensor]]] = []
+    if OPS[op].target:
+        return images
     if "m" not in kinds:
         width = next(a for a, k in zip(args, kinds, strict=True) if k in "pPo").shape[-1]
         free = width - skip - flat

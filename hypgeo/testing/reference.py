@@ -466,6 +466,8 @@ def _frechet(ch: _Hyperboloid, points: list[Vector], w: Vector) -> Vector:
 class Op:
     """One public verb: what its arguments are, what comes out, and the formula on the hyperboloid.
 
+    ``to_PoincareBall`` and the like stand for ``hypgeo.convert`` to that model.
+
     Kinds of arguments, in their order: p point, v tangent vector at the first point, a at the second, o at the origin,
     n number, u direction, h differential at the first point, m matrix, P set of points, w weights.
     Results: p, v (at the last point), o, n.
@@ -474,7 +476,7 @@ class Op:
     kinds: str
     out: str
     formula: Callable[..., Any]
-    models: str = "PoincareBall Lorentz HalfSpace"
+    target: str = ""  # the model of the result, where it is another one
 
 
 def _origin(ch: _Hyperboloid, like: Vector) -> Vector:
@@ -536,7 +538,10 @@ def _norm(ch: _Hyperboloid, x: Vector, u: Vector) -> Any:
     return _sqrt(_mink(U, U))
 
 
-_GYRO = "PoincareBall Lorentz"
+def _to(target: str) -> Op:
+    return Op("p", "p", lambda ch, x: _CHARTS[target](ch.c).drop(ch.lift(x)), target)
+
+
 OPS: dict[str, Op] = {
     "dist": Op("pp", "n", lambda ch, x, y: _distance(ch.c, ch.lift(x), ch.lift(y))),
     "dist2": Op("pp", "n", lambda ch, x, y: _squared(ch, ch.lift(x), ch.lift(y))),
@@ -551,10 +556,10 @@ OPS: dict[str, Op] = {
     "transp0": Op(
         "po", "v", lambda ch, y, v: ch.pull(ch.lift(y), _transport(ch.c, _origin(ch, y), ch.lift(y), _o_push(ch, v)))
     ),
-    "mobius_add": Op("pp", "p", lambda ch, x, y: ch.drop(_boost(ch, ch.lift(x), ch.lift(y))), _GYRO),
-    "mobius_scalar_mul": Op("np", "p", _ray, _GYRO),
-    "mobius_matvec": Op("mp", "p", _matvec, _GYRO),
-    "gyration": Op("ppo", "o", _gyration, _GYRO),
+    "mobius_add": Op("pp", "p", lambda ch, x, y: ch.drop(_boost(ch, ch.lift(x), ch.lift(y)))),
+    "mobius_scalar_mul": Op("np", "p", _ray),
+    "mobius_matvec": Op("mp", "p", _matvec),
+    "gyration": Op("ppo", "o", _gyration),
     "geodesic": Op("npp", "p", _line),
     "midpoint": Op("Pw", "p", _centre),
     "frechet_mean": Op("Pw", "p", lambda ch, x, w: ch.drop(_frechet(ch, [ch.lift(p) for p in x], w))),
@@ -563,6 +568,7 @@ OPS: dict[str, Op] = {
     "egrad2rgrad": Op("ph", "v", lambda ch, x, h: ch.raise_index(x, h)),
     "hyperplane_dist": Op("ppa", "n", _hyperplane),
     "busemann": Op("pu", "n", _horosphere),
+    **{f"to_{name}": _to(name) for name in _CHARTS},
 }
 
 
@@ -607,22 +613,25 @@ class Reference:
     def _row(self, t: Any, kind: str) -> Any:
         """An argument as exact numbers: the hyperboloid's points and vectors lose their time entry."""
         if kind == "n":
-            return exact(torch.as_tensor(t, dtype=torch.float64) if not isinstance(t, Tensor) else t)[0]
+            return exact(t if isinstance(t, Tensor | list | tuple) else [t])[0]
         if kind in "Pm":
             return [self._row(row, "p" if kind == "P" else "u") for row in t]
         time = isinstance(t, Tensor) and self.model == "Lorentz" and kind in "pvoa"
         return exact(t[..., 1:] if time else t)
 
     def __call__(self, op: str, *args: Any) -> Any:
-        """The exact result: a vector, or a number for ops that return one."""
+        """The exact result: a vector, or a number for ops that return one.  NaN where an argument is no point."""
         verb = OPS[op]
         rows = [self._row(t, k) for t, k in zip(args, verb.kinds, strict=True)]
+        for row, k in zip(rows, verb.kinds, strict=True):
+            if k == "p" and not self.valid(row):
+                return _number(math.nan) if verb.out == "n" else [_number(math.nan)] * len(row)
 
         def f() -> list[Vector]:
             out = verb.formula(self._kind(_number(self.c)), *rows)
             return [out if isinstance(out, list) else [out]]
 
-        (out,) = settle(f)
+        (out,) = settle(f, _span([self.c, rows]))
         return out[0] if verb.out == "n" else out
 
     def vjp(self, op: str, args: Sequence[Any], grad: Any) -> list[Vector]:
@@ -643,7 +652,7 @@ class Reference:
             _sweep(tape, out if isinstance(out, list) else [out], seed)
             return [*([v.bar for v in _flat(r)] for r in leaves), [c.bar]]
 
-        return settle(f)
+        return settle(f, _span([self.c, rows, seed]))
 
     def pullback(self, op: str, args: Sequence[Tensor], grads: Sequence[Tensor]) -> list[Vector]:
         """Gradients that autograd gave for the arguments, in the coordinates of :meth:`vjp`.
@@ -677,7 +686,7 @@ class Reference:
             _sweep(tape, out, seed)
             return [[v.bar for v in _flat(r)] for r in leaves]
 
-        return settle(f)
+        return settle(f, _span([self.c, rows, *map(exact, grads)]))
 
     # ---- the common verbs by name, on exact vectors
     def dist(self, x: Any, y: Any) -> Any:
@@ -709,7 +718,9 @@ class Reference:
     def convert(self, x: Any, target: Reference) -> Vector:
         """The point of another model at the same place."""
         row = self._row(x, "p")
-        (out,) = settle(lambda: [target._kind(_number(self.c)).drop(self._kind(_number(self.c)).lift(row))])
+        (out,) = settle(
+            lambda: [target._kind(_number(self.c)).drop(self._kind(_number(self.c)).lift(row))], _span([self.c, row])
+        )
         return out
 
     def rgrad(self, x: Any, h: Any) -> Vector:
@@ -742,10 +753,10 @@ class Reference:
         with precision(6000):
             return self._kind(_number(self.c)).push(self._row(x, "p"), self._row(v, "v"))
 
-    def valid(self, x: Any) -> bool:
-        """Whether the floats are a point."""
+    def valid(self, x: Any, target: str = "") -> bool:
+        """Whether the floats are a point of the model, or of another one (the hyperboloid's without time)."""
         with precision(5000):
-            return self._kind(_number(self.c)).valid(self._row(x, "p"))
+            return _CHARTS[target or self.model](_number(self.c)).valid(exact(x) if target else self._row(x, "p"))
 
 
 def _leaves(row: Any, tape: list[Var]) -> Any:
@@ -766,19 +777,29 @@ def _sweep(tape: list[Var], out: Sequence[Any], seed: Vector) -> None:
                 p.bar = p.bar + v.bar * w
 
 
-def settle(f: Callable[[], list[Vector]]) -> list[Vector]:
+def _span(rows: Any) -> int:
+    """The largest binary exponent of the numbers, up or down."""
+    if isinstance(rows, list):
+        return max(map(_span, rows), default=0)
+    e = _exponent(_number(rows))
+    return int(abs(e)) if math.isfinite(e) else 0
+
+
+def settle(f: Callable[[], list[Vector]], span: int = 0) -> list[Vector]:
     """The vectors that f computes, at a precision at which their first 70 bits no longer change.
 
-    A vector that only shrinks as the precision grows is 0; one that never settles comes out as NaN.
+    ``span`` is the largest exponent among what f starts from.  A vector that is 0, or only shrinks as the precision
+    grows, is taken for 0 when products of the numbers could no longer hide in one another; one that never settles comes
+    out as NaN.
     """
-    bits = _START
+    bits = _START + 2 * span
     with precision(bits):
         old = f()
     while True:
         bits *= 2
         with precision(bits):
             new = f()
-            state = [_settled(a, b, bits) for a, b in zip(old, new, strict=True)]
+            state = [_settled(a, b, bits, 2 * _START + 8 * span) for a, b in zip(old, new, strict=True)]
         if all(s is not None for s in state) or 2 * bits > _MOST:
             return [
                 new[i] if s else [_number(0 if s is not None else math.nan)] * len(new[i]) for i, s in enumerate(state)
@@ -786,16 +807,18 @@ def settle(f: Callable[[], list[Vector]]) -> list[Vector]:
         old = new
 
 
-def _settled(a: Vector, b: Vector, bits: int) -> bool | None:
+def _settled(a: Vector, b: Vector, bits: int, enough: int) -> bool | None:
     """True: equal in their first bits; False: both are noise around 0; None: not known yet."""
     size = max((_exponent(u) for u in b), default=-math.inf)
-    if size == -math.inf or size == math.inf:
+    if size == math.inf or not b:
         return True
+    if size == -math.inf:
+        return True if bits >= enough else None
     off = max(_exponent(u - v) for u, v in zip(a, b, strict=True))
     if off <= size - _AGREE:
         return True
     before = max(_exponent(u) for u in a)
-    return False if size < before - bits / 3 else None
+    return False if bits >= 2 * enough and size < before - bits / 4 else None
 
 
 def ulps(got: Tensor, want: Any, dtype: torch.dtype) -> float:

@@ -105,6 +105,13 @@ class Draw:
             v = [u * length / self.root for u in self.unit()]
         return self.rounded(self.reference.vector(x, v))
 
+    def opposite(self, x: Row) -> Row | None:
+        """x reflected in the origin, exactly where the model's floats can (not in the half-space)."""
+        if not isinstance(self.manifold, HalfSpace):
+            return [-t for t in x]
+        row = self.rounded(self.reference("mobius_scalar_mul", [-1.0], x))
+        return row if row and self.reference.valid(row) else None
+
     def origin(self) -> Row:
         """The origin."""
         return [0.0] * (self.dim - 1) + [1.0 if isinstance(self.manifold, HalfSpace) else 0.0]
@@ -306,6 +313,7 @@ FAMILY: dict[str, Callable[[], list[Regime]]] = {
     ),
     **dict.fromkeys(("expmap", "inner", "norm", "egrad2rgrad"), _tangents),
     **dict.fromkeys(("dist0", "logmap0", "mobius_scalar_mul", "mobius_matvec", "busemann", "transp0"), _points),
+    **{op: _points for op in OPS if op.startswith("to_")},
     "expmap0": _vectors,
     **dict.fromkeys(("midpoint", "frechet_mean"), _sets),
 }
@@ -324,7 +332,9 @@ def _completed(op: str, kinds: str, sample: Sampler) -> Sampler:
             return None
         points = [e for e in s]
         if op == "mobius_add" and g.random.random() < 0.75:  # the difference that distances and logarithms rest on
-            points[0] = [-t for t in points[0]]
+            points[0] = g.opposite(points[0])
+            if points[0] is None:
+                return None
         base = points[0]
         rest = iter(points)
         args: list[Any] = []

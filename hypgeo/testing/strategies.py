@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from hypgeo.manifolds import Manifold
+from hypgeo.testing.samples import Draw, bit_patterns
 
-__all__ = ["curvatures", "directions", "points", "tangents"]
+__all__ = ["bit_points", "curvatures", "directions", "neighbours", "points", "tangents"]
 
 
 def curvatures(low: float = 1e-6, high: float = 1e3) -> st.SearchStrategy[float]:
@@ -57,3 +58,27 @@ def points(
     """Points ``(dim,)`` (the hyperboloid: ``(dim + 1,)``) at normalised distance up to ``farthest`` from the origin."""
     origin = manifold.origin(dim + manifold._extra, dtype=torch.float64)
     return manifold.expmap(origin, draw(tangents(manifold, origin, longest=farthest))).to(dtype)
+
+
+@st.composite
+def neighbours(
+    draw: st.DrawFn, manifold: Manifold, dim: int, dtype: torch.dtype = torch.float64, nearest: float = 1e-12
+) -> tuple[Tensor, Tensor]:
+    """Two points at normalised distance ``nearest`` to 1, or a few floats apart, at any radius that the dtype has."""
+    g = Draw(manifold, dim, dtype, draw(st.integers(0, 2**32)))
+    far = draw(st.sampled_from((0.1, 1.0, 5.0, 10.0, 15.0)))
+    apart = math.exp(draw(st.floats(math.log(nearest), 0.0)))
+    for radius in (far, 1.0, 0.1):
+        x = g.point(radius)
+        y = g.neighbour(x, apart) or g.floats_apart(x)
+        if x is not None and y is not None:
+            break
+    a, b = g.tensors("pp", [(x, y)])
+    return a[0], b[0]
+
+
+@st.composite
+def bit_points(draw: st.DrawFn, manifold: Manifold, dim: int, dtype: torch.dtype = torch.float64) -> Tensor:
+    """Points ``(coordinates,)`` whose floats have random bits: subnormal, tiny, ordinary, at the rim, huge."""
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 2**32)))
+    return bit_patterns(manifold, 35, dim, dtype, generator)[draw(st.integers(0, 34))]
