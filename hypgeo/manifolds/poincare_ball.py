@@ -1,8 +1,6 @@
 """The Poincaré ball: points with c |x|^2 < 1, metric 4 |dx|^2 / (1 - c |x|^2)^2.
 
-Every formula is written in the difference w = y - x and the gap g = 1 - c |x|^2, which is taken without
-cancellation (Ungar, "A Gyrovector Space Approach to Hyperbolic Geometry", 2009, gives the textbook forms;
-Ganea et al., "Hyperbolic Neural Networks", 2018, the conventions).
+The verbs are the ops of :mod:`hypgeo.ops.poincare`, whose docstrings state formulas, domains and error bounds.
 """
 
 from __future__ import annotations
@@ -13,35 +11,10 @@ import torch
 from torch import Tensor
 
 from hypgeo.manifolds.base import Manifold
-from hypgeo.ops import poincare
-from hypgeo.ops.special import arsinhc, dot, gap, norm, tanhc
+from hypgeo.ops import poincare as ops
+from hypgeo.ops.special import dot, gap
 
 __all__ = ["PoincareBall"]
-
-
-def _add(x: Tensor, y: Tensor, c: Tensor) -> Tensor:
-    """Möbius addition: with w = x + y, (c|w|^2 x + g_x w) / (c|w|^2 + g_x g_y); no term cancels another."""
-    w = x + y
-    q, g = c * dot(w, w), gap(x, c)
-    return (q * x + g * w) / (q + g * gap(y, c))
-
-
-def _gyrate(x: Tensor, y: Tensor, v: Tensor, c: Tensor) -> Tensor:
-    """gyr[y, -x] v, the rotation in the plane of x and y, with w = y - x."""
-    w = y - x
-    q, gx, gy = c * dot(w, w), gap(x, c), gap(y, c)
-    wv, yv = dot(w, v), dot(y, v)
-    along_y = (gx + q) * wv - q * yv
-    along_w = c * dot(y, y) * wv + gy * yv
-    return v + 2 * c / (q + gx * gy) * (along_y * y - along_w * w)
-
-
-def _scale(x: Tensor, r: Tensor, c: Tensor) -> Tensor:
-    """r times x: tanh(r artanh(sqrt(c)|x|)) in the direction of x, analytic at 0."""
-    g = gap(x, c)
-    q = c * dot(x, x) / g
-    a = arsinhc(q)
-    return r * tanhc(r.square() * q * a.square()) * (a / g.sqrt()) * x
 
 
 class PoincareBall(Manifold):
@@ -54,7 +27,6 @@ class PoincareBall(Manifold):
     """
 
     name = "PoincareBall"
-    _kernel = staticmethod(poincare.dist)
 
     @classmethod
     def from_geoopt(cls, manifold: Any) -> PoincareBall:
@@ -64,14 +36,80 @@ class PoincareBall(Manifold):
             raise ValueError(f"from_geoopt wants a geoopt.PoincareBall with c > 0, got {manifold!r}")
         return cls(curvature=-c.detach(), learnable=any(p.requires_grad for p in manifold.parameters()))
 
+    # ------------------------------------------------------------------------------------------ verbs
+    def dist(self, x: Tensor, y: Tensor, *, keepdim: bool = False) -> Tensor:
+        return _number(ops.dist(x, y, self.c), keepdim)
+
+    def dist2(self, x: Tensor, y: Tensor, *, keepdim: bool = False) -> Tensor:
+        return _number(ops.dist2(x, y, self.c), keepdim)
+
+    def dist0(self, x: Tensor, *, keepdim: bool = False) -> Tensor:
+        return _number(ops.dist0(x, self.c), keepdim)
+
+    def expmap(self, x: Tensor, u: Tensor) -> Tensor:
+        return ops.expmap(x, u, self.c)
+
+    def logmap(self, x: Tensor, y: Tensor) -> Tensor:
+        return ops.logmap(x, y, self.c)
+
+    def expmap0(self, u: Tensor) -> Tensor:
+        return ops.expmap0(u, self.c)
+
+    def logmap0(self, y: Tensor) -> Tensor:
+        return ops.logmap0(y, self.c)
+
+    def geodesic(self, t: Tensor | float, x: Tensor, y: Tensor) -> Tensor:
+        return ops.geodesic(x, y, _per_row(t), self.c)
+
+    def transp(self, x: Tensor, y: Tensor, v: Tensor) -> Tensor:
+        return ops.transp(x, y, v, self.c)
+
+    def transp0(self, y: Tensor, v: Tensor) -> Tensor:
+        return ops.transp0(y, v, self.c)
+
+    def inner(self, x: Tensor, u: Tensor, v: Tensor | None = None, *, keepdim: bool = False) -> Tensor:
+        return _number(ops.inner(x, u, u if v is None else v, self.c), keepdim)
+
+    def norm(self, x: Tensor, u: Tensor, *, keepdim: bool = False) -> Tensor:
+        return _number(ops.length(x, u, self.c), keepdim)
+
+    def egrad2rgrad(self, x: Tensor, u: Tensor) -> Tensor:
+        return ops.egrad2rgrad(x, u, self.c)
+
+    def projx(self, x: Tensor) -> Tensor:
+        """x where it lies inside the ball; other rows are moved along their direction to three ulps inside the rim."""
+        return ops.projx(x, self.c)
+
+    def hyperplane_dist(self, x: Tensor, p: Tensor, a: Tensor, *, keepdim: bool = False) -> Tensor:
+        return _number(ops.hyperplane_dist(x, p, a, self.c), keepdim)
+
+    def busemann(self, x: Tensor, direction: Tensor, *, keepdim: bool = False) -> Tensor:
+        return _number(ops.busemann(x, direction, self.c), keepdim)
+
+    # ------------------------------------------------------------------------------------------ gyrovector space
+    def mobius_add(self, x: Tensor, y: Tensor) -> Tensor:
+        """Möbius addition of two points ``(..., d), (..., d) -> (..., d)``; also exp_x of log_0 y carried to x."""
+        return ops.mobius_add(x, y, self.c)
+
+    def mobius_scalar_mul(self, r: Tensor | float, x: Tensor) -> Tensor:
+        """r times x along the geodesic through the origin; r is a number, or one a row ``(..., 1)``."""
+        return ops.mobius_scalar_mul(x, _per_row(r), self.c)
+
+    def mobius_matvec(self, m: Tensor, x: Tensor) -> Tensor:
+        """exp_0(m log_0(x)) for a matrix m ``(..., k, d)`` and points ``(..., d) -> (..., k)``."""
+        return ops.mobius_matvec(m, x, self.c)
+
+    def gyration(self, a: Tensor, b: Tensor, v: Tensor) -> Tensor:
+        """gyr[a, b] v: the rotation by which Möbius addition fails to be associative."""
+        return ops.gyration(a, b, v, self.c)
+
+    # ------------------------------------------------------------------------------------------ what base.py asks for
     def _land(self, x: Tensor, dtype: torch.dtype) -> Tensor:
-        y = x.to(dtype)
-        rounded = y.detach().to(x.dtype)
-        c = self.c.detach().to(x)
-        c = c if c.dim() == 0 else c.unsqueeze(-1)
-        r = norm(rounded) * c.sqrt()
-        pull = (1 - 3 * torch.finfo(dtype).eps) / torch.where(r > 0, r, 1.0)
-        return torch.where(gap(rounded, c) > 0, y, (x * pull).to(dtype))
+        c = self.c.to(x)
+        return ops.land(x, c if c.dim() == 0 else c.unsqueeze(-1), dtype)
+
+    def _origin(self, like: Tensor, c: Tensor) -> Tensor:
+        return torch.zeros_like(like[..., :1, :] if like.dim() > 1 else like)
 
     def _seen(self, m: Tensor, x: Tensor, c: Tensor) -> Tensor:
         w, g = x - m, gap(m, c)
@@ -83,73 +121,43 @@ class PoincareBall(Manifold):
     def _unframe(self, m: Tensor, a: Tensor, c: Tensor) -> Tensor:
         return a * (gap(m, c) / 2)
 
-    def _origin(self, like: Tensor, c: Tensor) -> Tensor:
-        return torch.zeros_like(like[..., :1, :] if like.dim() > 1 else like)
+    def _dist(self, x: Tensor, y: Tensor, c: Tensor) -> Tensor:
+        return ops.dist.reference(x, y, c)
+
+    def _dist2(self, x: Tensor, y: Tensor, c: Tensor) -> Tensor:
+        return ops.dist2.reference(x, y, c)
 
     def _expmap(self, x: Tensor, u: Tensor, c: Tensor) -> Tensor:
-        s, g = c.sqrt(), gap(x, c)
-        length = 2 * s * norm(u) / g  # normalised Riemannian length T
-        far = length > 1
-        # near: x + g (a + c|a|^2 x) / (1 + 2c<x,a> + c^2|x|^2|a|^2), where a = tanh(T/2)/sqrt(c) in u's direction
-        v = torch.where(far, 0.0, u)
-        a = v * tanhc(c * dot(v, v) / g.square()) / g
-        aa, xx = c * dot(a, a), c * dot(x, x)
-        near = g * (a + aa * x) / (1 + 2 * c * dot(x, a) + xx * aa)
-        # far: the same times e^-T, as sums of positive terms: with e = exp(-T) and n the direction,
-        # g ((1 + e) n / sqrt(c) + (1 - e) x) (1 - e) / (4 e^2 + |n + sqrt(c) x|^2 (1 - e^2) + 2 g e (1 - e))
-        t = torch.where(far, length, 1.0)
-        n = torch.where(far, u, 1.0)
-        n = n / norm(n)
-        e, m = torch.exp(-t), -torch.expm1(-t)
-        b = n + s * x
-        den = 4 * e.square() + dot(b, b) * m * (1 + e) + 2 * g * e * m
-        return x + torch.where(far, g * m * ((1 + e) * n / s + m * x) / den, near)
+        return ops.expmap.reference(x, u, c)
+
+    def _logmap(self, x: Tensor, y: Tensor, c: Tensor) -> Tensor:
+        return ops.logmap.reference(x, y, c)
 
     def _geodesic(self, t: Tensor, x: Tensor, y: Tensor, c: Tensor) -> Tensor:
-        # through the hyperboloid, spatial part 2 x / g and time (2 - g) / g: again a sum of positive weights
-        a, b = self._chord_weights(t, x, y, c)
-        gx, gy = gap(x, c), gap(y, c)
-        a, b = a / gx, b / gy
-        return 2 * (a * x + b * y) / (1 + a * (2 - gx) + b * (2 - gy))
+        return ops.geodesic.reference(x, y, t, c)
 
     def _transp(self, x: Tensor, y: Tensor, v: Tensor, c: Tensor) -> Tensor:
-        return _gyrate(x, y, v, c) * (gap(y, c) / gap(x, c))
+        return ops.transp.reference(x, y, v, c)
 
     def _egrad2rgrad(self, x: Tensor, u: Tensor, c: Tensor) -> Tensor:
-        return u * (gap(x, c) / 2).square()
+        return ops.egrad2rgrad.reference(x, u, c)
 
     def _busemann(self, x: Tensor, direction: Tensor, c: Tensor) -> Tensor:
-        b = direction - c.sqrt() * x
-        return (dot(b, b) / gap(x, c)).log() / c.sqrt()
+        return ops.busemann.reference(x, direction, c)
 
     def _why_not_point(self, x: Tensor, c: Tensor, atol: float, rtol: float) -> str | None:
         bad = ~(gap(x, c) > 0)
         return f"{int(bad.sum())} rows are not inside the ball c |x|^2 < 1" if bool(bad.any()) else None
 
-    def projx(self, x: Tensor) -> Tensor:
-        """x where it lies inside the ball; other rows are moved along their direction to three ulps inside the rim."""
-        dtype, _, (x,) = self._enter(x)
-        return self._land(x, dtype)
 
-    # ------------------------------------------------------------------------------------------ gyrovector space
-    def mobius_add(self, x: Tensor, y: Tensor) -> Tensor:
-        """Möbius addition of two points ``(..., d), (..., d) -> (..., d)``; also exp_x of log_0 y carried to x."""
-        dtype, c, (x, y) = self._enter(x, y)
-        return self._land(_add(x, y, c), dtype)
+def _number(value: Tensor, keepdim: bool) -> Tensor:
+    return value.unsqueeze(-1) if keepdim else value
 
-    def mobius_scalar_mul(self, r: Tensor | float, x: Tensor) -> Tensor:
-        """r times x along the geodesic through the origin; r is a number, or one a row ``(..., 1)``."""
-        dtype, c, (x,) = self._enter(x)
-        return self._land(_scale(x, torch.as_tensor(r, dtype=x.dtype, device=x.device), c), dtype)
 
-    def mobius_matvec(self, m: Tensor, x: Tensor) -> Tensor:
-        """exp_0(m log_0(x)) for a matrix m ``(..., k, d)`` and points ``(..., d) -> (..., k)``."""
-        dtype, c, (m, x) = self._enter(m, x)
-        zero = self._origin(x, c)
-        v = (m @ self._logmap(zero, x, c).unsqueeze(-1)).squeeze(-1) if m.dim() > 2 else self._logmap(zero, x, c) @ m.mT
-        return self._land(self._expmap(torch.zeros_like(v), v, c), dtype)
-
-    def gyration(self, a: Tensor, b: Tensor, v: Tensor) -> Tensor:
-        """gyr[a, b] v: the rotation by which Möbius addition fails to be associative."""
-        dtype, c, (a, b, v) = self._enter(a, b, v)
-        return _gyrate(-b, a, v, c).to(dtype)
+def _per_row(t: Tensor | float) -> Tensor | float:
+    """The number of each row without its axis for the coordinates."""
+    if isinstance(t, Tensor) and t.dim() > 0:
+        if t.shape[-1] != 1:
+            raise ValueError(f"a number for each row needs a last axis of 1, got {tuple(t.shape)}; call .unsqueeze(-1)")
+        return t.squeeze(-1)
+    return t

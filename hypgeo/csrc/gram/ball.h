@@ -183,7 +183,7 @@ struct PoincareLogmap0 : ball::Maps<ball::kVector, ball::kPoint> {
 // all positive for 0 < t < 1; below they are divided by h.  The larger of W_x, W_y divides the others, so that the
 // derivatives do not cancel near either end, and the ends themselves are exact.
 struct PoincareGeodesic : ball::MapsDifference<ball::kPoint, ball::kPoint, ball::kPoint> {
-  static constexpr bool number = true;
+  static constexpr bool number = true, cancels = true;  // outside 0 <= t <= 1
   template <class S>
   static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
     const S gx = ball::gap(in, 0), gy = ball::gap(in, 1), q = in.c * in.g(1, 1);
@@ -224,6 +224,7 @@ struct PoincareTransp0 : ball::Maps<ball::kVector, ball::kPoint, ball::kVector> 
 };
 
 struct PoincareInner : ball::Maps<Layout::kNumber, ball::kPoint, ball::kVector, ball::kVector> {
+  static constexpr bool cancels = true;
   template <class S>
   static HYPGEO_HD Out<S, 3> coef(const In<S, 3>& in) {
     return ball::just<S, 3>(4.0 * in.g(1, 2) / sqr(ball::gap(in, 0)));
@@ -257,13 +258,14 @@ struct PoincareProjx : ball::Maps<ball::kPoint, ball::kPoint> {
 
 // ---- horospheres and hyperplanes
 
-// log(|u - sqrt(c) x|^2 / g) / sqrt(c) for a unit vector u.  M. R. Bridson, A. Haefliger. Metric Spaces of Non-Positive
-// Curvature. Springer, 1999, II.8.17 and II.8.24.
+// log(|n - sqrt(c) x|^2 / g) / sqrt(c), n the second row over its length.  M. R. Bridson, A. Haefliger. Metric Spaces of
+// Non-Positive Curvature. Springer, 1999, II.8.17 and II.8.24.
 struct PoincareBusemann : ball::Maps<Layout::kNumber, ball::kPoint, ball::kVector> {
+  static constexpr bool cancels = true;
   template <class S>
   static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
-    const S root = sqrt(in.c);
-    const S excess = (in.g(1, 1) - 1.0) + 2.0 * (in.c * in.g(0, 0) - root * in.g(0, 1));
+    const S root = sqrt(in.c), along = in.g(0, 1) / sqrt(in.g(1, 1));
+    const S excess = 2.0 * root * (root * in.g(0, 0) - along);
     return ball::just<S, 2>(log1p(excess / ball::gap(in, 0)) / root);
   }
 };
@@ -271,6 +273,7 @@ struct PoincareBusemann : ball::Maps<Layout::kNumber, ball::kPoint, ball::kVecto
 // Signed distance of x from the hyperplane through p with normal a: asinh(sqrt(c) h) / sqrt(c),
 // h = 2 <(-p) (+) x, a> / ((1 - c|(-p) (+) x|^2) |a|): Ganea et al., theorem 5; 0 for a = 0.  Here w = p - x.
 struct PoincareHyperplaneDist : ball::MapsDifference<Layout::kNumber, ball::kPoint, ball::kPoint, ball::kVector> {
+  static constexpr bool cancels = true;
   template <class S>
   static HYPGEO_HD Out<S, 3> coef(const In<S, 3>& in) {
     const S gx = ball::gap(in, 0), gp = ball::gap(in, 1), &wa = in.g(1, 2), &aa = in.g(2, 2);
