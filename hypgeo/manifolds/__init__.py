@@ -2,6 +2,7 @@
 
 from hypgeo.manifolds.base import ConvergenceWarning as ConvergenceWarning
 from hypgeo.manifolds.base import Manifold as Manifold
+from hypgeo.manifolds.convert import Klein as Klein
 from hypgeo.manifolds.convert import convert as convert
 from hypgeo.manifolds.euclidean import Euclidean as Euclidean
 from hypgeo.manifolds.halfspace import HalfSpace as HalfSpace

@@ -1,10 +1,12 @@
 """Isometries between the models of hyperbolic space.
 
 The origins correspond, (0, ..., 0, 1) being the half-space's, and so do the directions there: the hyperboloid's space
-is the ball's, and the last axis of both points up in the half-space (the Cayley map sends the ball's +e_d to infinity).
+is that of the Poincaré and Klein balls, and their last axis points up in the half-space, to infinity.
 """
 
 from __future__ import annotations
+
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
@@ -13,76 +15,75 @@ from hypgeo.manifolds.base import Manifold
 from hypgeo.manifolds.halfspace import HalfSpace
 from hypgeo.manifolds.lorentz import Lorentz
 from hypgeo.manifolds.poincare_ball import PoincareBall
-from hypgeo.ops.special import dot, gap
+from hypgeo.ops import convert as ops
+from hypgeo.ops._kernel import Op
 
-__all__ = ["convert"]
-
-
-def _ball_to_lorentz(x: Tensor, c: Tensor) -> Tensor:
-    g = gap(x, c)
-    return torch.cat(((2 - g) / (c.sqrt() * g), 2 * x / g), -1)
+__all__ = ["Klein", "convert"]
 
 
-def _lorentz_to_ball(x: Tensor, c: Tensor) -> Tensor:
-    y = x[..., 1:]
-    return y / (1 + (1 + c * dot(y, y)).sqrt())
+class Klein:
+    """The Klein ball c |x|^2 < 1 of curvature K = -c < 0, where geodesics are straight lines: a chart for ``convert``.
+
+    curvature: K, a number or a tensor (``PoincareBall(...).curvature``, say, with its gradient) that broadcasts against
+    the batch axes of the points.  It has no metric of its own: convert the points to another model for that.
+    """
+
+    name = "Klein"
+
+    def __init__(self, curvature: float | Tensor = -1.0) -> None:
+        self.curvature = torch.as_tensor(curvature, dtype=None if isinstance(curvature, Tensor) else torch.float64)
+        if not bool((self.curvature < 0).all()) or not bool(self.curvature.isfinite().all()):
+            raise ValueError(f"Klein needs a finite curvature K < 0, got {curvature!r}; for c = -K call Klein(-c)")
+
+    @property
+    def c(self) -> Tensor:
+        """-K."""
+        return -self.curvature
+
+    def __repr__(self) -> str:
+        k = self.curvature.detach()
+        return f"Klein(curvature={f'{k.item():g}' if k.numel() == 1 else f'tensor of shape {tuple(k.shape)}'})"
+
+    def __getattr__(self, verb: str) -> NoReturn:
+        if hasattr(Manifold, verb):
+            raise AttributeError(
+                f"Klein is a chart without {verb}: call it on points converted to PoincareBall, Lorentz or HalfSpace"
+            )
+        raise AttributeError(f"'Klein' object has no attribute {verb!r}")
 
 
-def _ball_to_half(x: Tensor, c: Tensor) -> Tensor:
-    # with b = sqrt(c) x: (2 b_h, 1 - |b|^2) / |b - e|^2
-    b = c.sqrt() * x
-    h, down = b[..., :-1], 1 - b[..., -1:]
-    return torch.cat((2 * h, gap(x, c)), -1) / (dot(h, h) + down.square())
-
-
-def _half_to_ball(x: Tensor, c: Tensor) -> Tensor:
-    h, z = x[..., :-1], x[..., -1:]
-    q = dot(h, h)
-    return torch.cat((2 * h, q + (z - 1) * (z + 1)), -1) / ((q + (1 + z).square()) * c.sqrt())
-
-
-def _half_to_lorentz(x: Tensor, c: Tensor) -> Tensor:
-    h, z = x[..., :-1], x[..., -1:]
-    q = dot(h, h)
-    time = q + z.square() + 1
-    return torch.cat((time, 2 * h, q + (z - 1) * (z + 1)), -1) / (2 * z * c.sqrt())
-
-
-def _lorentz_to_half(x: Tensor, c: Tensor) -> Tensor:
-    y = c.sqrt() * x[..., 1:]
-    h, up = y[..., :-1], y[..., -1:]
-    time, q = (1 + dot(y, y)).sqrt(), 1 + dot(h, h)
-    rising = up > 0  # height 1 / (time - up), without the difference
-    height = torch.where(rising, (time + up) / q, 1 / (time - torch.where(rising, 0.0, up)))
-    return torch.cat((h * height, height), -1)
-
-
-_MAPS = {
-    (PoincareBall, Lorentz): _ball_to_lorentz,
-    (Lorentz, PoincareBall): _lorentz_to_ball,
-    (PoincareBall, HalfSpace): _ball_to_half,
-    (HalfSpace, PoincareBall): _half_to_ball,
-    (HalfSpace, Lorentz): _half_to_lorentz,
-    (Lorentz, HalfSpace): _lorentz_to_half,
+_MAPS: dict[tuple[Any, Any], Op] = {
+    (PoincareBall, Lorentz): ops.ball_to_lorentz,
+    (PoincareBall, HalfSpace): ops.ball_to_half,
+    (PoincareBall, Klein): ops.ball_to_klein,
+    (Lorentz, PoincareBall): ops.lorentz_to_ball,
+    (Lorentz, HalfSpace): ops.lorentz_to_half,
+    (Lorentz, Klein): ops.lorentz_to_klein,
+    (HalfSpace, PoincareBall): ops.half_to_ball,
+    (HalfSpace, Lorentz): ops.half_to_lorentz,
+    (HalfSpace, Klein): ops.half_to_klein,
+    (Klein, PoincareBall): ops.klein_to_ball,
+    (Klein, Lorentz): ops.klein_to_lorentz,
+    (Klein, HalfSpace): ops.klein_to_half,
 }
 
 
-def convert(x: Tensor, source: Manifold, target: Manifold) -> Tensor:
+def convert(x: Tensor, source: Manifold | Klein, target: Manifold | Klein) -> Tensor:
     """The point of ``target`` that the isometry between the models assigns to x, a point of ``source``.
 
-    Shapes ``(..., d) -> (..., d)``, the hyperboloid with one coordinate more (time first).  Both manifolds must have
-    the same curvature: a change of curvature is a scaling of distances, not an isometry.  Where ``target`` has no float
-    for the point, its class says what is returned.
+    Shapes ``(..., d) -> (..., d)``, the hyperboloid with one coordinate more (time first).  Both spaces must have the
+    same curvature: a change of curvature is a scaling of distances, not an isometry.  Where ``target`` has no float
+    for the point, its class says what is returned.  Differentiable twice in x and in the source's curvature;
+    :mod:`hypgeo.ops.convert` states the error bounds.
     """
     for m in (source, target):
-        if not isinstance(m, PoincareBall | Lorentz | HalfSpace):
-            raise TypeError(f"convert knows PoincareBall, Lorentz and HalfSpace, got {m!r}")
+        if not isinstance(m, PoincareBall | Lorentz | HalfSpace | Klein):
+            raise TypeError(f"convert knows PoincareBall, Lorentz, HalfSpace and Klein, got {m!r}")
     if not torch.equal(source.c.detach().cpu().double(), target.c.detach().cpu().double()):
         raise ValueError(
             f"convert needs equal curvatures, got {source!r} and {target!r}; "
             "to change the curvature, scale tangent vectors: target.expmap0(k * source.logmap0(x))"
         )
-    dtype, c, (y,) = source._enter(x)
     if type(source) is type(target):
         return x.clone()
-    return target._land(_MAPS[type(source), type(target)](y, c), dtype)
+    return _MAPS[type(source), type(target)](x, source.c)

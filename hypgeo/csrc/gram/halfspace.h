@@ -66,13 +66,18 @@ struct HalfFormulas {
   }
 
   // The point at fraction t from x to y: x plus `along` times w, and the height.  On the hyperboloid it is
-  // (sinh((1 - t) T) X + sinh(t T) Y) / sinh T, where the reciprocal height is a linear function: no term cancels.
+  // (sinh((1 - t) T) X + sinh(t T) Y) / sinh T, where the reciprocal height is a linear function; so the height is
+  // a b sinh T / (b sinh((1 - t) T) + a sinh(t T)).  That sum is taken as the lower height times
+  // sinh((1 - t) T) + sinh(t T) = 2 sinh(T/2) cosh((1 - 2 t) T/2) and the rise times one of the two, which leaves the
+  // derivative in t small between neighbours.
   template <class S>
   static HYPGEO_HD void between(const S& t, const S& ww, const S& a, const S& b, S& along, S& height) {
-    const S q = half_chord(ww, a, b), f = asinhcq(q), square = 4.0 * q * sqr(f), rest = 1.0 - t;
-    const S first = b * (rest * sinhcq(sqr(rest) * square)), last = a * (t * sinhcq(sqr(t) * square));
-    const S total = first + last;
-    along = last / total;
+    const S q = half_chord(ww, a, b), f = asinhcq(q), half = q * sqr(f), rest = 1.0 - t;  // half is (T/2)^2
+    const S first = rest * sinhcq(4.0 * half * sqr(rest)), last = t * sinhcq(4.0 * half * sqr(t));
+    const auto rising = a < b;
+    const S level = select(rising, a, b) * coshq(half * sqr(rest - t)) / f;
+    const S total = level + select(rising, (b - a) * first, (a - b) * last);
+    along = a * last / total;
     height = a * b * sqrt(1.0 + q) / (f * total);
   }
 

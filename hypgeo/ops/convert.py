@@ -1,0 +1,117 @@
+"""Isometries between the models of hyperbolic space of curvature −c.
+
+Rows are (*batch, d), those of the hyperboloid (*batch, 1 + d), time first.  c is a number or a tensor that broadcasts
+against the batch.
+
+The origins correspond, (0, …, 0, 1) being the half-space's, and so do the directions there: the hyperboloid's space is
+that of the Poincaré and Klein balls, and their last axis points up in the half-space, to infinity.
+Compiled: values within 4 ulp of the exact ones for the floats given (of the row's norm; a height within 4 ulp of
+itself), first derivatives within 8 ulp (normwise).  A point with no float in the target is returned as the next best
+there: one or two ulps inside the rim, at the smallest normal height, at the largest time.
+Source: J. W. Cannon, W. J. Floyd, R. Kenyon, W. R. Parry, Hyperbolic Geometry, MSRI Publications 31, 1997, §7.
+"""
+
+import torch
+from torch import Tensor
+
+from hypgeo.ops import halfspace
+from hypgeo.ops._kernel import kernel
+from hypgeo.ops.special import dot, gap, norm
+
+
+def _into_ball(x: Tensor, c: Tensor, dtype: torch.dtype) -> Tensor:
+    y = x.to(dtype)
+    rounded = y.detach().to(x.dtype)
+    pull = (1 - torch.finfo(dtype).eps) / (norm(rounded) * c.detach().sqrt())
+    return torch.where(gap(rounded, c.detach()) > 0, y, (x * pull).to(dtype))
+
+
+@kernel("ball_to_lorentz")
+def ball_to_lorentz(x: Tensor, c: Tensor) -> Tensor:
+    """(1 + c|x|², 2√c x) / (√c (1 − c|x|²))."""
+    g = gap(x, c)
+    return torch.cat(((2 - g) / (c.sqrt() * g), 2 * x / g), -1)
+
+
+@kernel("lorentz_to_ball", land=_into_ball)
+def lorentz_to_ball(x: Tensor, c: Tensor) -> Tensor:
+    """y / (1 + √(1 + c|y|²)) of the spatial coordinates y; time is not read."""
+    y = x[..., 1:]
+    return y / (1 + (1 + c * dot(y, y)).sqrt())
+
+
+@kernel("klein_to_lorentz")
+def klein_to_lorentz(x: Tensor, c: Tensor) -> Tensor:
+    """(1, √c x) / √(c (1 − c|x|²))."""
+    root = gap(x, c).sqrt()
+    return torch.cat((1 / (c.sqrt() * root), x / root), -1)
+
+
+@kernel("lorentz_to_klein", land=_into_ball)
+def lorentz_to_klein(x: Tensor, c: Tensor) -> Tensor:
+    """y / √(1 + c|y|²) of the spatial coordinates y; time is not read."""
+    y = x[..., 1:]
+    return y / (1 + c * dot(y, y)).sqrt()
+
+
+@kernel("ball_to_klein", land=_into_ball)
+def ball_to_klein(x: Tensor, c: Tensor) -> Tensor:
+    """2x / (1 + c|x|²)."""
+    return 2 * x / (1 + c * dot(x, x))
+
+
+@kernel("klein_to_ball", land=_into_ball)
+def klein_to_ball(x: Tensor, c: Tensor) -> Tensor:
+    """x / (1 + √(1 − c|x|²))."""
+    return x / (1 + gap(x, c).sqrt())
+
+
+@kernel("ball_to_half", land=halfspace.land)
+def ball_to_half(x: Tensor, c: Tensor) -> Tensor:
+    """(2 b_h, 1 − |b|²) / |b − e|², b = √c x, e the last axis."""
+    b = c.sqrt() * x
+    h, down = b[..., :-1], 1 - b[..., -1:]
+    return torch.cat((2 * h, gap(x, c)), -1) / (dot(h, h) + down.square())
+
+
+@kernel("half_to_ball", land=_into_ball)
+def half_to_ball(x: Tensor, c: Tensor) -> Tensor:
+    """(2h, |h|² + z² − 1) / (√c (|h|² + (1 + z)²))."""
+    h, z = x[..., :-1], x[..., -1:]
+    q = dot(h, h)
+    return torch.cat((2 * h, q + (z - 1) * (z + 1)), -1) / ((q + (1 + z).square()) * c.sqrt())
+
+
+@kernel("klein_to_half", land=halfspace.land)
+def klein_to_half(x: Tensor, c: Tensor) -> Tensor:
+    """(b_h, √(1 − |b|²)) / (1 − b_d), b = √c x."""
+    b = c.sqrt() * x
+    return torch.cat((b[..., :-1], gap(x, c).sqrt()), -1) / (1 - b[..., -1:])
+
+
+@kernel("half_to_klein", land=_into_ball)
+def half_to_klein(x: Tensor, c: Tensor) -> Tensor:
+    """(2h, |h|² + z² − 1) / (√c (|h|² + z² + 1))."""
+    h, z = x[..., :-1], x[..., -1:]
+    q = dot(h, h)
+    return torch.cat((2 * h, q + (z - 1) * (z + 1)), -1) / ((q + z.square() + 1) * c.sqrt())
+
+
+@kernel("lorentz_to_half", land=halfspace.land)
+def lorentz_to_half(x: Tensor, c: Tensor) -> Tensor:
+    """Height 1 / (√c (time − last)), horizontally the spatial coordinates times √c height; time is not read."""
+    y = c.sqrt() * x[..., 1:]
+    h, up = y[..., :-1], y[..., -1:]
+    time, q = (1 + dot(y, y)).sqrt(), 1 + dot(h, h)
+    rising = up > 0
+    height = torch.where(rising, (time + up) / q, 1 / (time - torch.where(rising, 0.0, up)))
+    return torch.cat((h * height, height), -1)
+
+
+@kernel("half_to_lorentz")
+def half_to_lorentz(x: Tensor, c: Tensor) -> Tensor:
+    """(|h|² + z² + 1, 2h, |h|² + z² − 1) / (2 √c z)."""
+    h, z = x[..., :-1], x[..., -1:]
+    q = dot(h, h)
+    time = q + z.square() + 1
+    return torch.cat((time, 2 * h, q + (z - 1) * (z + 1)), -1) / (2 * z * c.sqrt())
