@@ -35,9 +35,10 @@ struct HalfFormulas {
     return select(some, sqrt(select(some, q, S(1.0))), q) / sqrt(c);
   }
 
+  // Twice asinh sqrt(q), over sqrt(c): 0 with derivative 0 at q = 0, no number where a height is negative.
   template <class S>
   static HYPGEO_HD S distance(const S& q, const S& c) {
-    const auto apart = 0.0 < q;
+    const auto apart = (0.0 < q) | (q < 0.0);
     return 2.0 * select(apart, asinh(sqrt(select(apart, q, S(1.0)))), q) / sqrt(c);
   }
 
