@@ -916,14 +916,18 @@ inline Big expm1(const Big& a) {
   if (is_inf(a)) return a.negative ? Big(-1.0) : a;
   const Big m = middle(a);
   Big z;
+  Radius slope(2.0, 0);
   {
     Guard guard(1);
-    z = is_small(m) ? m * small_series(m, [](double j) { return Ratio(1.0, j + 1.0); }) : exp_middle(m) - 1.0;
+    if (is_small(m)) {
+      z = m * small_series(m, [](double j) { return Ratio(1.0, j + 1.0); });
+    } else {
+      const Big e = exp_middle(m);
+      slope = e.upper() + e.radius;
+      z = e - 1.0;
+    }
   }
-  z = settled(z);
-  if (a.exact()) return z;
-  const Big one_more = z + 1.0;
-  return spread(a, z, (one_more.upper() + one_more.radius) * expm1(a.radius));
+  return spread(a, settled(z), slope * expm1(a.radius));
 }
 
 // 2 atanh(z), |z| < 2^-32.
