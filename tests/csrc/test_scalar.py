@@ -296,13 +296,13 @@ def test_what_left_its_domain_or_overflowed_is_not_trusted(scalar: Scalar, twofo
     nan, inf = math.nan, math.inf
     cases = {
         "sqrt": [-1.0, -1e-300, -5e-324],
-        "exp": [710.0, 1e4, 1e300],
-        "expm1": [710.0, 1e300],
+        "exp": [710.0, 1e3, 1e4, 1e300],
+        "expm1": [710.0, 1e3, 1e300],
         "log": [0.0, -0.0, -1.0, -1e-300, 5e-324],
         "log1p": [-1.0, -1.5, -1e300],
-        "coshq": [710.0**2, 1e300, -1.0],
-        "sinhcq": [710.0**2, 1e300, -1.0],
-        "dsinhcq": [710.0**2, -1.0],
+        "coshq": [710.0**2, 1e6, 1e300, -1.0],
+        "sinhcq": [710.0**2, 1e6, 1e300, -1.0],
+        "dsinhcq": [710.0**2, 1e6, -1.0],
         "tanhcq": [-1.0],
         "asinhcq": [-1.0, -2.0],
         "atanhcq": [1.0, 1.5, 1e300, -1.0],
@@ -368,7 +368,7 @@ def test_every_lane_and_every_width_gives_the_same_bits(libraries: dict[str, Sca
         row = points(name, twofold, random.Random(op), 40)
         other = [(y, 0.0, abs(y) * 2.0**-70) for y, _, _ in reversed(row)]
         found = {}
-        for name, scalar in libraries.items():
-            found[name] = repr(scalar(op, twofold, row, other))
-            assert repr(scalar(op, twofold, row, other, vector=False)) == found[name]
-        assert found.get("avx2") == found.get("avx512") or "avx512" not in found
+        for isa, scalar in libraries.items():
+            found[isa] = repr(scalar(op, twofold, row, other))
+            assert repr(scalar(op, twofold, row, other, vector=False)) == found[isa]
+        assert len({outputs for isa, outputs in found.items() if isa != "base"}) <= 1

@@ -36,15 +36,3 @@
 #else
 #define HYPGEO_FMA 0
 #endif
-
-namespace hypgeo {
-inline namespace HYPGEO_ISA {
-
-// A literal in the number type of the formula: a bare 2.0 would silently move float code to double.
-template <class S>
-HYPGEO_HD S lit(double value) {
-  return S(value);
-}
-
-}  // namespace HYPGEO_ISA
-}  // namespace hypgeo

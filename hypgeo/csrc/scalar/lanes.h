@@ -161,12 +161,6 @@ HYPGEO_HD V vfma(V a, V b, V c) {
   return a * b + c;
 #endif
 }
-template <IsLanes V>
-HYPGEO_HD V vfma(V a, double b, V c)
-  requires(lanes_of<V> > 1)
-{
-  return vfma<V>(a, splat<V>(b), c);
-}
 
 }  // namespace HYPGEO_ISA
 }  // namespace hypgeo

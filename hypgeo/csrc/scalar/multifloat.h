@@ -65,7 +65,6 @@ HYPGEO_HD DD<V> two_prod(V a, V b) {
   return DD<V>(p, al * bl - (((p - ah * bh) - al * bh) - ah * bl));
 #endif
 }
-HYPGEO_HD dd two_prod(double a, double b) { return two_prod<double>(a, b); }  // floats too
 
 // ---- arithmetic
 
@@ -168,13 +167,6 @@ template <class V>
 HYPGEO_HD DD<V> select(const Mask<V>& m, const DD<V>& a, const DD<V>& b) {
   return DD<V>(select<V>(m, a.hi, b.hi), select<V>(m, a.lo, b.lo));
 }
-template <class V>
-HYPGEO_HD DD<V> abs(const DD<V>& a) {
-  return select(a.hi < 0.0, -a, a);
-}
-
-// By a power of two, exactly.
-HYPGEO_HD dd ldexp(const dd& a, int e) { return dd(std::ldexp(a.hi, e), std::ldexp(a.lo, e)); }
 
 }  // namespace HYPGEO_ISA
 }  // namespace hypgeo

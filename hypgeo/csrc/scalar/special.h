@@ -1,13 +1,14 @@
 // Elementary functions, and functions of q = t^2 that are analytic at 0, beside their derivatives in q.  No branches, no
 // tables, no library calls, so that every lane does the same everywhere.
 //
-// Accuracy of the values, relative, at exact arguments: 2^-62.5 in DD (derivatives 2^-56), 8u in V (16u + t u where
-// exp(t) is involved; derivatives 2^-46).  The low-order terms are formed in DD and the rest, 2^-12 of the result or
-// less, in double.  An argument's error e is passed on through a bound of the slope (of |f'/f|, where that is bounded):
-// by Gronwall's inequality |f(q + d) - f(q)| <= |f(q)| (exp(g) - 1), g = |d| sup |f'/f|.
+// Accuracy of the values, relative, at exact arguments: in DD 2^-62.5 (derivatives 2^-56), in V 16u or less, and 1.5 t u
+// more for cosh t and sinh t (derivatives 2^-46).  In DD the low-order terms are formed in DD and the rest, 2^-12 of the
+// result or less, in double, which leaves 2^-64 or so.  An argument's error e is passed on through a bound of the slope,
+// mostly of |f'/f|: by Gronwall's inequality |f(q + d) - f(q)| <= |f(q)| (exp(g) - 1), g = |d| sup |f'/f|; where g is not
+// small the result is not trusted.
 //
-// The polynomials are interpolations in Chebyshev points of the Taylor series' remainders; the error of each, relative to
-// the function it belongs to, stands beside it.
+// The polynomials interpolate remainders of Taylor series in Chebyshev points; the error of each, relative to the function
+// it belongs to, stands beside it.
 #pragma once
 
 #include "bounded.h"
@@ -213,7 +214,7 @@ HYPGEO_HD R atanh_series(const R& square) {
   return raise(constant<R>(1.0), times(c1, z));
 }
 
-// k + log2 of 1 <= m < 2 without m: exponents as they stand in the bits, less `bias`, as doubles; and powers of two.
+// An exponent as it stands in the bits, as a double less `bias`.
 template <IsLanes V>
 HYPGEO_HD V exponent(Bits<V> biased, double bias) {
   return from_bits<V>(biased | 0x4330000000000000u) - (0x1p52 + bias);
@@ -251,7 +252,7 @@ HYPGEO_HD R log1p_of(const R& y, const R& x, const Binary<typename Bounded<R>::V
 
 // ---- bounds of results
 
-constexpr double kExact = 0x1.6ap-63;  // see the top
+constexpr double kExact = 0x1.6ap-63;  // 2^-62.5
 
 // Of a value f with relative error eps, where |f'/f| times the argument's error is at most g.
 template <class R>
