@@ -227,7 +227,7 @@ def mobius_scalar_mul(x: Tensor, r: Tensor, c: Tensor) -> Tensor:
 
 
 def mobius_matvec(m: Tensor, x: Tensor, c: float | Tensor) -> Tensor:
-    """exp_0(m log_0(x)) for a matrix m (*#batch, k, d) and points x (*#batch, d): (*batch, k), in a ball of k dimensions.
+    """exp_0(m log_0(x)) for a matrix m (*#batch, k, d) and points x (*#batch, d): (*batch, k), a point of the k-ball.
 
     The product is summed in float64, uncompensated: within 8 ulp of the result where its terms do not cancel.
     """

@@ -35,6 +35,9 @@ struct MapsSum : Maps<result, arguments...> {
   static constexpr Frame frame[3] = {Frame::kPlain, Frame::kPlusFirst, Frame::kPlain};
 };
 
+// Half a normalised distance that leads beyond every float from any point that floats can hold.
+constexpr double most = 1024.0, sqr_most = most * most;
+
 template <class S, int R>
 HYPGEO_HD Out<S, R> just(const S& number) {
   Out<S, R> out;
@@ -137,18 +140,20 @@ struct PoincareGyration : ball::MapsSum<ball::kVector, ball::kPoint, ball::kPoin
 //   x + (g sinh^2(t) x + (sinh(2t) / 2t) v) / D,   2D = g + (2 - g) cosh 2t + 4 (c<x,v> / g) sinh(2t) / 2t.
 // A long v that points inwards makes D cancel; then 2D = g + (2 - g) e^-2t + 2 ((2 - g) t + 2 c<x,v> / g) sinh(2t) / 2t,
 // in which only inner products do.
+// From t = 1024 on the end is the geodesic's ideal point to every digit, and t = 1024 is taken.
 struct PoincareExpmap : ball::Maps<ball::kPoint, ball::kPoint, ball::kVector> {
   template <class S>
   static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
-    const S g = ball::gap(in, 0), inverse = 1.0 / g, scaled = in.c * inverse;
-    const S q = scaled * inverse * in.g(1, 1), lean = scaled * in.g(0, 1);
-    const S sh = sinhcq(q), square = q * sqr(sh), shch = sh * sqrt(1.0 + square), cosh2 = 1.0 + 2.0 * square;
-    const auto near = q < 0.25;
-    const S t = select(near, S(0.0), sqrt(select(near, S(1.0), q)));
-    const S even = select(near, cosh2, 1.0 / (cosh2 + 2.0 * (t * shch)));
-    const S other = 2.0 - g;
+    const S g = ball::gap(in, 0), inverse = 1.0 / g, scaled = in.c * inverse, other = 2.0 - g;
+    const S square = scaled * inverse * in.g(1, 1);
+    const auto near = square < 0.25, beyond = ball::sqr_most < square;
+    const S root = sqrt(select(near, S(1.0), square)), shorter = select(beyond, ball::most / root, S(1.0));
+    const S q = select(beyond, S(ball::sqr_most), square), lean = scaled * in.g(0, 1) * shorter;
+    const S sh = sinhcq(q), sinh2 = q * sqr(sh), shch = sh * sqrt(1.0 + sinh2), cosh2t = 1.0 + 2.0 * sinh2;
+    const S t = select(near, S(0.0), shorter * root);
+    const S even = select(near, cosh2t, 1.0 / (cosh2t + 2.0 * (t * shch)));
     const S share = 1.0 / (0.5 * (g + other * even) + (other * t + 2.0 * lean) * shch);
-    return {{1.0 + g * square * share, shch * share}, S(0.0), S(0.0)};
+    return {{1.0 + g * sinh2 * share, shch * share * shorter}, S(0.0), S(0.0)};
   }
 };
 
@@ -188,7 +193,9 @@ struct PoincareGeodesic : ball::MapsDifference<ball::kPoint, ball::kPoint, ball:
   static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
     const S gx = ball::gap(in, 0), gy = ball::gap(in, 1), q = in.c * in.g(1, 1);
     const S p = q / (gx * gy), per = asinhcq(p), square = p * sqr(per);
-    const S t = in.number, rest = 1.0 - t;
+    const S reach = sqr(in.number) * square;
+    const auto beyond = ball::sqr_most < reach;
+    const S t = in.number * select(beyond, ball::most / sqrt(select(beyond, reach, S(1.0))), S(1.0)), rest = 1.0 - t;
     const S sx = rest * sinhcq(sqr(rest) * square), sy = t * sinhcq(sqr(t) * square);
     const S wx = gy * sx * sqrt(1.0 + square * sqr(sx)), wy = gx * sy * sqrt(1.0 + square * sqr(sy));
     const auto first = wy < wx;
