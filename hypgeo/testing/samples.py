@@ -377,8 +377,8 @@ def _bits(shape: tuple[int, ...], dtype: torch.dtype, generator: torch.Generator
 
 
 def pattern(shape: tuple[int, int], dtype: torch.dtype, g: torch.Generator, top: float, bottom: float = 0) -> Tensor:
-    """Rows up to about ``top`` in size: in five equal parts, each coordinate with its own exponent, one exponent for
-    the row, near ``top``, subnormal, and with many zeros; a power of two in every sixteenth row."""
+    """Rows up to about ``top`` in size: in six equal parts, each coordinate with its own exponent, one exponent for
+    the row, near ``top``, subnormal, with many zeros, and near 1; powers of two in every sixteenth row."""
     info = torch.finfo(dtype)
     bias = 127 if dtype == torch.float32 else 1023
     most = min(math.frexp(top)[1] - 1 + bias, 2 * bias)
@@ -389,8 +389,9 @@ def pattern(shape: tuple[int, int], dtype: torch.dtype, g: torch.Generator, top:
     near = _bits(shape, dtype, g, max(most - 3, least), most)
     under = _bits(shape, dtype, g, least, least + 3)
     holes = torch.where(torch.rand(shape, generator=g) < 0.6, torch.zeros((), dtype=dtype), own)
-    part = torch.arange(n)[:, None] % 5
-    out = torch.stack([own, row.to(dtype), near, under, holes])[
+    plain = _bits(shape, dtype, g, max(min(bias, most) - 12, least), min(bias + 5, most))
+    part = torch.arange(n)[:, None] % 6
+    out = torch.stack([own, row.to(dtype), near, under, holes, plain])[
         part.expand(shape), torch.arange(n)[:, None], torch.arange(shape[1])
     ]
     even = torch.sign(out) * torch.exp2(out.abs().clamp_min(info.tiny).log2().floor())
