@@ -1,0 +1,11 @@
+// The means, compiled once for each instruction set.
+#include "pull.h"
+
+namespace hypgeo::mean {
+inline namespace HYPGEO_ISA {
+
+extern const Kernels kernels;
+const Kernels kernels = {L, &solve, &pull};
+
+}  // namespace HYPGEO_ISA
+}  // namespace hypgeo::mean

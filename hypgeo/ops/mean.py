@@ -1,0 +1,197 @@
+"""Means of many sets of points at once, compiled: the weighted Fréchet mean and the weighted midpoint.
+
+Rows lie set by set, or an index says which set each row belongs to.  The plain algorithm is
+:meth:`hypgeo.manifolds.Manifold.frechet_mean`'s own, on a manifold's primitives; it comes in as ``body`` for second
+derivatives.  See ``csrc/mean/unit.h`` for the mathematics.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hypgeo import _C
+
+__all__ = ["MODELS", "ConvergenceWarning", "devices", "mean"]
+
+MODELS = ("PoincareBall", "Lorentz", "HalfSpace")  # as csrc/mean/job.h numbers them
+_KINDS = ("midpoint", "frechet")
+
+devices = frozenset(key.lower() for key in ("CPU", "CUDA") if "mean" in _C.compiled_ops(key))
+
+Body = Callable[[Tensor, Tensor | None, Tensor, Tensor], Tensor]
+
+
+class ConvergenceWarning(UserWarning):
+    """An iterative solver stopped before it reached the precision of the dtype."""
+
+
+def mean(
+    x: Tensor, w: Tensor | None, index: Tensor | None, sets: int, c: Tensor, model: str, kind: str, body: Body
+) -> Tensor:
+    """The means of ``sets`` sets of points ``(rows, width) -> (sets, width)``, float32 or float64.
+
+    w: weights ``(rows)`` float64, all 1 when left out.  index: the set of each row, ``(rows)`` int64; left out, each
+    set has equally many rows, one after the other.  c: -K, float64, one number or ``(sets)``.
+    model, kind: of ``MODELS``; "midpoint" or "frechet".  A set without rows gives the origin.
+    body: ``(x, w, c, means)`` -> the same means, twice differentiable; only second derivatives call it.
+    """
+    which, how = MODELS.index(model), _KINDS.index(kind)
+    x = x.contiguous()
+    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+        return _checked(x, w, index, sets, c, which, how)[0]
+    if torch.is_grad_enabled() and (x.requires_grad or c.requires_grad or (w is not None and w.requires_grad)):
+        out, status = _Mean.apply(x, w, c, index, sets, which, how, body)
+    else:
+        out, _, status = torch.ops.hypgeo.mean.default(x, w, index, sets, c, which, how)
+    if status.any():
+        _report(status, model, kind)
+    return out
+
+
+def _report(status: Tensor, model: str, kind: str) -> None:
+    """Say what went wrong in which sets (status as csrc/mean/job.h numbers it)."""
+    if bool((status == 2).any()):
+        raise ValueError("weights must be non-negative with a positive sum in every set")
+    failed = status.nonzero().flatten().tolist()
+    warnings.warn(
+        f"{kind} of {len(failed)} of {len(status)} sets of {model} points did not converge (the first: {failed[0]});"
+        " the last iterates are returned",
+        ConvergenceWarning,
+        stacklevel=4,
+    )
+
+
+class _Mean(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        w: Tensor | None,
+        c: Tensor,
+        index: Tensor | None,
+        sets: int,
+        model: int,
+        kind: int,
+        body: Body,
+    ) -> tuple[Tensor, Tensor]:
+        out, center, status = torch.ops.hypgeo.mean.default(x, w, index, sets, c, model, kind)
+        ctx.save_for_backward(x, w, c, index, center, out)
+        ctx.rest = model, kind, body
+        ctx.mark_non_differentiable(status)
+        return out, status
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        x, w, c, index, center, out = ctx.saved_tensors
+        model, kind, body = ctx.rest
+        gx, gw, gc = torch.ops.hypgeo.mean_backward.default(
+            grad.contiguous(), x, w, index, center, c.detach(), model, kind
+        )
+        first: list[Tensor | None] = [gx, gw if ctx.needs_input_grad[1] else None, gc.sum() if c.dim() == 0 else gc]
+        if torch.is_grad_enabled():
+            # Somebody differentiates this: the compiled numbers, with the body's derivatives behind them.
+            asked = [i for i in range(3) if ctx.needs_input_grad[i]]
+            value = body(x, w, c, out.detach())
+            inputs = [(x, w, c)[i] for i in asked]
+            plain = torch.autograd.grad(value, inputs, grad.to(value.dtype), create_graph=True)
+            for i, p in zip(asked, plain, strict=True):
+                given = first[i]
+                assert given is not None
+                first[i] = p + (given - p).detach()
+        return (*first, None, None, None, None, None)
+
+
+if devices:
+
+    @torch.library.register_fake("hypgeo::mean")
+    def _(
+        x: Tensor, w: Tensor | None, index: Tensor | None, sets: int, c: Tensor, model: int, kind: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        width = x.shape[1]
+        center = x.new_empty(sets, 2, width - (model == 1), dtype=torch.float64)
+        return x.new_empty(sets, width), center, x.new_empty(sets, dtype=torch.int8)
+
+    @torch.library.register_fake("hypgeo::mean_backward")
+    def _(
+        grad: Tensor,
+        x: Tensor,
+        w: Tensor | None,
+        index: Tensor | None,
+        center: Tensor,
+        c: Tensor,
+        model: int,
+        kind: int,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        wide = torch.float64
+        return torch.empty_like(x), x.new_empty(x.shape[0], dtype=wide), x.new_empty(grad.shape[0], dtype=wide)
+
+
+# What torch.compile, torch.export and torch.func see: one opaque op that reports for itself.
+@torch.library.custom_op("hypgeo::mean_checked", mutates_args=())
+def _checked(
+    x: Tensor, w: Tensor | None, index: Tensor | None, sets: int, c: Tensor, model: int, kind: int
+) -> tuple[Tensor, Tensor]:
+    out, center, status = torch.ops.hypgeo.mean.default(x, w, index, sets, c, model, kind)
+    if status.any():
+        _report(status, MODELS[model], _KINDS[kind])
+    return out, center
+
+
+@_checked.register_fake
+def _(
+    x: Tensor, w: Tensor | None, index: Tensor | None, sets: int, c: Tensor, model: int, kind: int
+) -> tuple[Tensor, Tensor]:
+    return x.new_empty(sets, x.shape[1]), x.new_empty(sets, 2, x.shape[1] - (model == 1), dtype=torch.float64)
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    x, w, index, _, c, model, kind = inputs
+    ctx.save_for_backward(x, w, index, c, output[1])
+    ctx.rest = model, kind
+
+
+def _pull(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+    x, w, index, c, center = ctx.saved_tensors
+    gx, gw, gc = torch.ops.hypgeo.mean_backward(grad.contiguous(), x, w, index, center, c, *ctx.rest)
+    return gx, None if w is None else gw, None, None, gc.sum() if c.dim() == 0 else gc, None, None
+
+
+_checked.register_autograd(_pull, setup_context=_save)
+
+
+@_checked.register_vmap
+def _(
+    info: Any,
+    in_dims: tuple[int | None, ...],
+    x: Tensor,
+    w: Tensor | None,
+    index: Tensor | None,
+    sets: int,
+    c: Tensor,
+    model: int,
+    kind: int,
+) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
+    """The examples' sets, one example after the other."""
+    k = info.batch_size
+
+    def together(t: Tensor | None, dim: int | None) -> Tensor | None:
+        if t is None:
+            return None
+        t = t.unsqueeze(0).expand(k, *t.shape) if dim is None else t.movedim(dim, 0)
+        return t.reshape(-1, *t.shape[2:])
+
+    index = together(index, in_dims[2])
+    if index is not None:
+        index = index + torch.arange(k, device=index.device).repeat_interleave(len(index) // k) * sets
+    if in_dims[4] is not None or c.dim():
+        c = c.unsqueeze(0).expand(k, *c.shape) if in_dims[4] is None else c.movedim(in_dims[4], 0)
+        c = (c.unsqueeze(-1).expand(k, sets) if c.dim() == 1 else c).reshape(-1)
+    rows = together(x, in_dims[0])
+    assert rows is not None
+    out, center = _checked(rows.contiguous(), together(w, in_dims[1]), index, k * sets, c.contiguous(), model, kind)
+    return (out.unflatten(0, (k, sets)), center.unflatten(0, (k, sets))), (0, 0)
