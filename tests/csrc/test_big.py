@@ -227,8 +227,8 @@ def test_results_that_fit_are_exact(big: Harness) -> None:
     for op in ("expm1", "log1p", "asinh", "sqrt"):
         assert big(op, 256, Ball(0)) == Ball(0), op
     assert big("log", 256, Ball(1)) == Ball(0)
-    for op, a in [("tanhcq", Ball(1, 20)), ("exp", Ball(1, -999)), ("coshq", Ball(1, -999)), ("add", Ball(1, -999))]:
-        got = big(op, 256, a, ONE)  # nearly exact, and not quite
+    for op, x in [("tanhcq", Ball(1, 20)), ("exp", Ball(1, -999)), ("coshq", Ball(1, -999)), ("add", Ball(1, -999))]:
+        got = big(op, 256, x, ONE)  # nearly exact, and not quite
         assert isinstance(got, Ball) and got.rm > 0
 
 

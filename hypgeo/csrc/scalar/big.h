@@ -294,8 +294,6 @@ struct Radius {
   static Radius unknown() { return Radius(std::numeric_limits<double>::infinity(), 0); }
   bool zero() const { return m == 0.0; }
   bool known() const { return m < std::numeric_limits<double>::infinity(); }
-  // Rounded up, for the range of a double.
-  double number() const { return std::ldexp(m, e > 2000 ? 2000 : e < -1000 ? -1000 : int(e)); }
 };
 
 inline constexpr double kUp = 1.0 + 0x1p-50, kDown = 1.0 - 0x1p-50;
@@ -344,7 +342,7 @@ inline Radius minus_down(const Radius& a, const Radius& b) {
 inline Radius expm1(const Radius& a) {
   if (!a.known() || a.e >= 50) return Radius::unknown();
   if (a.e < -60) return a * kUp;
-  const double x = a.number();
+  const double x = std::ldexp(a.m, int(a.e));
   if (x < 1.0) return Radius(std::expm1(x) * kUp, 0);
   const double y = x * 1.4426950408889634 * kUp, k = std::floor(y);
   return Radius(std::exp2(y - k) * kUp, std::int64_t(k));
@@ -470,7 +468,7 @@ class Big {
     }
     z.negative = negative;
     z.exponent = exponent;
-    if (inexact) z.radius = z.radius + Radius(1.0, below && n < kept ? exponent + s - 64 * n : exponent - 64 * kept);
+    if (inexact) z.radius = z.radius + Radius(1.0, below && n <= kept ? exponent + s - 64 * n : exponent - 64 * kept);
     if (exponent > kExponent) {
       if (!(z.radius < z.lower())) return unknown();
       return infinity(negative);
