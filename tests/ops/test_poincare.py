@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import cast
 
 import pytest
 import torch
@@ -53,8 +54,8 @@ def sample(verb: str, case: str, dtype: torch.dtype) -> tuple[Reference, list[Te
     rows: list[list[float]] = []
     for kind in FORMULAS[verb].kinds:
         if kind == "p":
-            first = not points or apart is None
-            points.append((draw.point(radius) if first else draw.neighbour(points[0], apart)) or [])
+            alone = apart is None or not points
+            points.append((draw.point(radius) if alone else draw.neighbour(points[0], cast(float, apart))) or [])
             rows.append(points[-1])
         elif kind == "n":
             rows.append([0.375])
@@ -115,9 +116,8 @@ def test_exact_zeros(radius: float, dtype: torch.dtype) -> None:
         assert torch.equal(poincare.geodesic(x, y, t, c), x)
     assert torch.equal(poincare.mobius_scalar_mul(x, 1.0, c), x) and torch.equal(poincare.projx(x, c), x)
     other = torch.tensor(draw.point(2.0), dtype=dtype)
-    assert torch.equal(poincare.geodesic(x, other, 0.0, c), x) and torch.equal(
-        poincare.geodesic(x, other, 1.0, c), other
-    )
+    assert torch.equal(poincare.geodesic(x, other, 0.0, c), x)
+    assert torch.equal(poincare.geodesic(x, other, 1.0, c), other)
     origin = torch.zeros(3, dtype=dtype, requires_grad=True)
     (slope,) = torch.autograd.grad(poincare.dist0(origin, c), origin)
     assert not slope.any()
