@@ -1,8 +1,9 @@
 // Bounded<R>: a number of type R (V or DD<V>) beside a bound e of its absolute error, carried through every operation.
 //
 // What e promises: |v - exact| <= e, where "exact" is the formula's value at the exact leaves.  A result may be trusted
-// where e <= tolerance; whatever overflowed, left a domain or was NaN has e = inf or NaN, which compares false (so let the
-// tolerance be finite).  Where the exact result of the whole formula is a domain error, v or e is NaN or infinite too.
+// where e <= tolerance; whatever overflowed, left a domain or was NaN has e = inf or NaN, which compares false (so let
+// the tolerance be finite).  Where the exact result of the whole formula is a domain error, v or e is NaN or infinite
+// too.
 //
 // Every rounding is entered 2^-9 of itself too large (kU for u), and leaves should be given with as much to spare; that
 // covers the roundings of e itself, 2^-50 an operation, in any formula.  Products of errors are kept, not dropped.
@@ -108,8 +109,8 @@ HYPGEO_HD V over(V a, V, V r, V& err) {  // r and the product round once each
   err = vabs(q) * (2.0 * kU);
   return q;
 }
-// After the rounded quotient q (2u) the remainder a - q b is at most 5u|a|: forming it in three roundings costs 10u^2, its
-// product with r (of relative error 2u, for 1/b.hi in place of 1/b) 15u^2.
+// After the rounded quotient q (2u) the remainder a - q b is at most 5u|a|: forming it in three roundings costs 10u^2,
+// its product with r (of relative error 2u, for 1/b.hi in place of 1/b) 15u^2.
 template <class V>
 HYPGEO_HD DD<V> quotient(const DD<V>& a, const DD<V>& b, V r) {
   const V q = a.hi * r;
@@ -184,8 +185,8 @@ HYPGEO_HD Bounded<R> operator*(const Bounded<R>& a, double b) {
   const R p = times(a.v, splat<V>(b), err);
   return Bounded<R>(p, vfma<V>(splat<V>(std::fabs(b)), a.e, err));
 }
-// |a/b - q| <= (a.e + |q| b.e) / (|b| - b.e), and 1/(1 - g) <= 1 + 2g for g = b.e/|b| <= 1/2.  |b| beyond 2^899 (r nearly
-// subnormal) raises g too.
+// |a/b - q| <= (a.e + |q| b.e) / (|b| - b.e), and 1/(1 - g) <= 1 + 2g for g = b.e/|b| <= 1/2.  |b| beyond 2^899 (r
+// nearly subnormal) raises g too.
 template <class R>
 HYPGEO_HD Bounded<R> operator/(const Bounded<R>& a, const Bounded<R>& b) {
   using V = typename Bounded<R>::V;

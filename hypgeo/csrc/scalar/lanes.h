@@ -1,7 +1,8 @@
-// V: one double, or several at once as a vector of the compiler's (row index = lane).  Formulas are written once for all.
+// V: one double, or several at once as a vector of the compiler's (row index = lane).  Formulas are written once for
+// all.
 //
-// Arithmetic and comparisons of vectors are the compiler's own; a comparison gives a mask (bool for one lane, integers of
-// 0 or -1 for several) that &, | and `select` take.
+// Arithmetic and comparisons of vectors are the compiler's own; a comparison gives a mask (bool for one lane, integers
+// of 0 or -1 for several) that &, | and `select` take.
 #pragma once
 
 #include <cstdint>

@@ -1,14 +1,14 @@
-// Elementary functions, and functions of q = t^2 that are analytic at 0, beside their derivatives in q.  No branches, no
-// tables, no library calls, so that every lane does the same everywhere.
+// Elementary functions, and functions of q = t^2 that are analytic at 0, beside their derivatives in q.  No branches,
+// no tables, no library calls, so that every lane does the same everywhere.
 //
-// Accuracy of the values, relative, at exact arguments: in DD 2^-62.5 (derivatives 2^-56), in V 16u or less, and 1.5 t u
-// more for cosh t and sinh t (derivatives 2^-46).  In DD the low-order terms are formed in DD and the rest, 2^-12 of the
-// result or less, in double, which leaves 2^-64 or so.  An argument's error e is passed on through a bound of the slope,
-// mostly of |f'/f|: by Gronwall's inequality |f(q + d) - f(q)| <= |f(q)| (exp(g) - 1), g = |d| sup |f'/f|; where g is not
-// small the result is not trusted.
+// Accuracy of the values, relative, at exact arguments: in DD 2^-62.5 (derivatives 2^-56), in V 16u or less, and 1.5 t
+// u more for cosh t and sinh t (derivatives 2^-46).  In DD the low-order terms are formed in DD and the rest, 2^-12 of
+// the result or less, in double, which leaves 2^-64 or so.  An argument's error e is passed on through a bound of the
+// slope, mostly of |f'/f|: by Gronwall's inequality |f(q + d) - f(q)| <= |f(q)| (exp(g) - 1), g = |d| sup |f'/f|; where
+// g is not small the result is not trusted.
 //
-// The polynomials interpolate remainders of Taylor series in Chebyshev points; the error of each, relative to the function
-// it belongs to, stands beside it.
+// The polynomials interpolate remainders of Taylor series in Chebyshev points; the error of each, relative to the
+// function it belongs to, stands beside it.
 #pragma once
 
 #include "bounded.h"
@@ -170,9 +170,9 @@ struct ExpParts {
 template <class R>
 HYPGEO_HD ExpParts<R> exp_parts(const R& x) {
   using V = typename Bounded<R>::V;
-  constexpr double c[] = {0.008333333333333333,   0.001388888888888889,   0.00019841269841268272, 2.4801587301586322e-05,
-                          2.7557319234412042e-06, 2.755731923050148e-07,  2.5052084131717976e-08, 2.0876741830887744e-09,
-                          1.6082069480899212e-10, 1.148513547540256e-11};  // r^5/5! and on: 2^-68
+  constexpr double c[] = {0.008333333333333333, 0.001388888888888889, 0.00019841269841268272, 2.4801587301586322e-05,
+                          2.7557319234412042e-06, 2.755731923050148e-07, 2.5052084131717976e-08,
+                          2.0876741830887744e-09, 1.6082069480899212e-10, 1.148513547540256e-11};  // 2^-68
   constexpr double magic = 0x1.8p52;  // sums with it have units in the last bit
   const V shifted = vfma<V>(high(x), splat<V>(1.4426950408889634), splat<V>(magic)), k = shifted - magic;
   const V scale = from_bits<V>((to_bits(shifted) + 1023) << 52);
@@ -296,8 +296,8 @@ HYPGEO_FN Bounded<R> expm1(const Bounded<R>& a) {
 
 // The bound of the logarithm of x = 1 + y = 2^k m: |log(x + d) - log x| <= g (1 + g), g = |d|/x <= sqrt(2) |d| 2^-k.
 template <class R>
-HYPGEO_HD Bounded<R> log_bounded(const R& f, const R& y, const typename Bounded<R>::V& x, const typename Bounded<R>::V& shrink,
-                                 const typename Bounded<R>::V& e) {
+HYPGEO_HD Bounded<R> log_bounded(const R& f, const R& y, const typename Bounded<R>::V& x,
+                                 const typename Bounded<R>::V& shrink, const typename Bounded<R>::V& e) {
   using V = typename Bounded<R>::V;
   const V g = (e * shrink) * 1.415;
   const Bounded<R> r = bounded(f, kExact, 8.0 * kU, V{});
@@ -376,13 +376,20 @@ template <class R, int n>
 HYPGEO_HD R slope_near(const R& q, const R& c0, const R& c1, const double (&c)[n], const R& far) {
   using V = typename Bounded<R>::V;
   const V h = high(q);
-  return chosen<V>(h < (std::is_same_v<R, V> ? 0.25 : 0.125), raise(c0, times(raise(c1, h * polynomial(c, h)), q)), far);
+  const R near = raise(c0, times(raise(c1, h * polynomial(c, h)), q));
+  return chosen<V>(h < (std::is_same_v<R, V> ? 0.25 : 0.125), near, far);
 }
-// Bounds of |f'/f| for these: (log cosh t)' = tanhc/2 <= 1/2 and so on; t^-v I_v(t) has at most 1/(4 (v + 1)), which for
-// v = 1/2, 3/2 is sinhc and its derivative (NIST Digital Library of Mathematical Functions, 10.29.4 and 10.37).
+// |f'/f| for f = t^-v I_v(t) is I_(v+1)(t) / (2t I_v(t)), which is at most 1/(4 (v + 1)) and at most 1/(2t): v = -1/2
+// for cosh, 1/2 for sinhc, 3/2 for its derivative (NIST Digital Library of Mathematical Functions, 10.29.4, 10.37,
+// 10.39). Where the second bound counts and g <= 1/16 it is not a twelfth more at q - e.
 template <class R>
-HYPGEO_HD Bounded<R> hyperbolic_bounded(const R& f, const Hyperbolic<R>& h, double v_eps, const typename Bounded<R>::V& g,
-                                        double dd_eps = kExact) {
+HYPGEO_HD typename Bounded<R>::V relative_slope(const Hyperbolic<R>& h, double at_zero) {
+  using V = typename Bounded<R>::V;
+  return vmin<V>(splat<V>(at_zero), 0.54 * h.t.inverse);
+}
+template <class R>
+HYPGEO_HD Bounded<R> hyperbolic_bounded(const R& f, const Hyperbolic<R>& h, double v_eps,
+                                        const typename Bounded<R>::V& g, double dd_eps = kExact) {
   using V = typename Bounded<R>::V;
   const V t = high(h.t.v);
   const Bounded<R> r = bounded(f, dd_eps, v_eps, g);
@@ -394,13 +401,13 @@ template <class R>
 HYPGEO_HD Bounded<R> coshq_at(const Bounded<R>& q, const Hyperbolic<R>& h) {
   using V = typename Bounded<R>::V;
   const R f = chosen<V>(high(q.v) <= 0x1p-200, constant<R>(1.0), cosh_of(h));
-  return hyperbolic_bounded(f, h, 8.0 * kU, 0.5 * error_of(q));
+  return hyperbolic_bounded(f, h, 8.0 * kU, relative_slope(h, 0.5) * error_of(q));
 }
 template <class R>
 HYPGEO_HD Bounded<R> sinhcq_at(const Bounded<R>& q, const Hyperbolic<R>& h) {
   using V = typename Bounded<R>::V;
   const R f = chosen<V>(high(q.v) <= 0x1p-200, constant<R>(1.0), sinhc_of(h));
-  return hyperbolic_bounded(f, h, 16.0 * kU, 0.1667 * error_of(q));
+  return hyperbolic_bounded(f, h, 16.0 * kU, relative_slope(h, 0.1667) * error_of(q));
 }
 template <class R>
 HYPGEO_HD Bounded<R> dsinhcq_at(const Bounded<R>& q, const Hyperbolic<R>& h) {
@@ -410,7 +417,7 @@ HYPGEO_HD Bounded<R> dsinhcq_at(const Bounded<R>& q, const Hyperbolic<R>& h) {
   const R far = over(tight(plus(cosh_of(h), -sinhc_of(h))), scaled(q.v, splat<V>(2.0)));
   const R f = slope_near(q.v, constant<R>(0.16666666666666666, 9.25185853854297e-18),
                          constant<R>(0.016666666666666666, 2.312964634635743e-19), c, far);
-  return hyperbolic_bounded(f, h, 0x1p-46, 0.1 * error_of(q), 0x1p-56);
+  return hyperbolic_bounded(f, h, 0x1p-46, relative_slope(h, 0.1) * error_of(q), 0x1p-56);
 }
 
 // tanh by w = e^(2t) - 1: tanh t = w/(w + 2), 1/cosh^2 t = 4 (w + 1)/(w + 2)^2; beyond t = 40 it is 1 and 0.
@@ -456,7 +463,7 @@ template <class R>
 struct Area {
   R asinhc;
   Root<R> secant;                  // sqrt(1 + q)
-  typename Bounded<R>::V x, near;  // near: 4^-k for x = 2^k m, at most 1
+  typename Bounded<R>::V x, per_q;  // 1/q, nearly
 };
 template <class R>
 HYPGEO_HD Area<R> area(const R& q) {
@@ -471,13 +478,13 @@ HYPGEO_HD Area<R> area(const R& q) {
                    chosen<V>(small, plus(s.v, splat<V>(1.0)), plus(n, splat<V>(2.0))));
   const R z = times(squared(f), chosen<V>(small, q, constant<R>(1.0)));
   const R l = plus(times_ln2<R>(k), times(scaled(f, splat<V>(2.0)), atanh_series(z)));
-  return {chosen<V>(small, l, over(l, t.v, t.inverse)), s, high(x), b.shrink * b.shrink};
+  return {chosen<V>(small, l, over(l, t.v, t.inverse)), s, high(x), t.inverse * t.inverse};
 }
-// |f'/f| <= min(1/6, 1/(2q)), and 1/(2q) <= 8 4^-k.
+// |f'/f| <= min(1/6, 1/(2q)), and |f''/f'| <= min(0.9, 3/(2q)).
 template <class R>
 HYPGEO_HD Bounded<R> asinhcq_at(const Bounded<R>& q, const Area<R>& a) {
   using V = typename Bounded<R>::V;
-  const Bounded<R> r = bounded(a.asinhc, kExact, 12.0 * kU, vmin<V>(splat<V>(0.1667), 9.2 * a.near) * error_of(q));
+  const Bounded<R> r = bounded(a.asinhc, kExact, 12.0 * kU, vmin<V>(splat<V>(0.1667), 0.58 * a.per_q) * error_of(q));
   return Bounded<R>(r.v, or_infinite<V>(a.x < 0x1p500, r.e));
 }
 template <class R>
@@ -491,7 +498,7 @@ HYPGEO_HD Bounded<R> dasinhcq_at(const Bounded<R>& q, const Area<R>& a) {
   const R far = over(tight(plus(cosine, -a.asinhc)), scaled(q.v, splat<V>(2.0)));
   const R f = slope_near(q.v, constant<R>(-0.16666666666666666, -9.25185853854297e-18),
                          constant<R>(0.15, 5.551115123125783e-18), c, far);
-  const Bounded<R> r = bounded(f, 0x1p-56, 0x1p-46, vmin<V>(splat<V>(0.901), 28.0 * a.near) * error_of(q));
+  const Bounded<R> r = bounded(f, 0x1p-56, 0x1p-46, vmin<V>(splat<V>(0.901), 1.75 * a.per_q) * error_of(q));
   return Bounded<R>(r.v, or_infinite<V>(a.x < 0x1p500, r.e + kTiny));
 }
 
@@ -501,7 +508,7 @@ HYPGEO_HD Bounded<R> dasinhcq_at(const Bounded<R>& q, const Area<R>& a) {
 template <class R>
 struct Beam {
   R atanhc, gap;                    // gap = 1 - q
-  typename Bounded<R>::V stretch;  // 2^k
+  typename Bounded<R>::V per_gap;  // not below 1/gap, and at most some three times that
 };
 template <class R>
 HYPGEO_HD Beam<R> beam(const R& q) {
@@ -514,13 +521,14 @@ HYPGEO_HD Beam<R> beam(const R& q) {
   const Mask<V> small = high(q) < 0.03;
   const R series = atanh_series(chosen<V>(small, q, squared(s)));
   const R l = plus(times_ln2<R>(0.5 * exponent<V>(k, 0.0)), times(s, series));
-  return {chosen<V>(small, series, over(l, t.v, t.inverse)), gap, stretch};
+  return {chosen<V>(small, series, over(l, t.v, t.inverse)), gap, (1.501 * stretch) * (1.0 - 0.75 * high(t.v))};
 }
-// f' <= 1/(2 (1 - q)) <= 0.75 2^k, and while g <= 1/16 a seventh more at q + e.
+// 1/gap = 2^k m/(1 + t)^2 <= 2^k 1.501 (1 - 3t/4).  f' <= 1/(2 gap), f''/f' <= 1.2/gap; while g <= 1/16 a seventh more
+// at q + e.
 template <class R>
 HYPGEO_HD Bounded<R> atanhcq_at(const Bounded<R>& q, const Beam<R>& a) {
   using V = typename Bounded<R>::V;
-  const V g = (0.86 * a.stretch) * error_of(q);
+  const V g = (0.572 * a.per_gap) * error_of(q);
   const Bounded<R> r = bounded(a.atanhc, kExact, 16.0 * kU, V{});
   return Bounded<R>(r.v, or_infinite<V>((g <= 0.0625) & (high(a.gap) > 0x1p-900) & (high(a.gap) < 2.0), g + r.e));
 }
@@ -534,7 +542,7 @@ HYPGEO_HD Bounded<R> datanhcq_at(const Bounded<R>& q, const Beam<R>& a) {
   const R far = over(tight(plus(over(constant<R>(1.0), a.gap), -a.atanhc)), scaled(q.v, splat<V>(2.0)));
   const R f = slope_near(q.v, constant<R>(0.3333333333333333, 1.850371707708594e-17),
                          constant<R>(0.4, -2.2204460492503132e-17), c, far);
-  const Bounded<R> r = bounded(f, 0x1p-56, 0x1p-46, (2.06 * a.stretch) * error_of(q));
+  const Bounded<R> r = bounded(f, 0x1p-56, 0x1p-46, (1.38 * a.per_gap) * error_of(q));
   return Bounded<R>(r.v, or_infinite<V>((high(a.gap) > 0x1p-900) & (high(a.gap) < 2.0), r.e));
 }
 
