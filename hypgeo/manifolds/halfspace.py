@@ -86,8 +86,7 @@ class HalfSpace(Manifold):
 
     def mobius_matvec(self, m: Tensor, x: Tensor) -> Tensor:
         """exp_0(m log_0(x)) for a matrix m ``(..., k, d)`` and points ``(..., d) -> (..., k)``."""
-        v = self.logmap0(x)
-        return self.expmap0((m @ v.unsqueeze(-1)).squeeze(-1) if m.dim() > 2 else v @ m.mT)
+        return ops.mobius_matvec(m, x, self.c)
 
     def gyration(self, a: Tensor, b: Tensor, v: Tensor) -> Tensor:
         """gyr[a, b] of a tangent vector v at the origin: the rotation by which Möbius addition is not associative."""

@@ -243,6 +243,18 @@ def mobius_scalar_mul(x: Tensor, r: Tensor, c: Tensor) -> Tensor:
     return _between(r, _origin(x), x)
 
 
+def mobius_matvec(m: Tensor, x: Tensor, c: float | Tensor) -> Tensor:
+    """exp_0(m log_0(x)) for matrices m (*#batch, k, d) and points x (*#batch, d): (*batch, k).
+
+    Computed in float64 and rounded once.  In float64 the vectors between are rounded too: gradients at points beyond
+    radius 5 lose what a rounded vector cannot say.
+    """
+    wide = torch.float32 if x.device.type == "mps" else torch.float64
+    v, w = logmap0(x.to(wide), c), m.to(wide)
+    v = (w @ v.unsqueeze(-1)).squeeze(-1) if w.dim() > 2 else v @ w.mT
+    return projx(expmap0(v, c).to(torch.promote_types(m.dtype, x.dtype)), c)
+
+
 @kernel("half_gyration")
 def gyration(a: Tensor, b: Tensor, v: Tensor, c: Tensor) -> Tensor:
     """gyr[a, b] v (*batch, d): the vector v at the origin carried to −b, on to a and back, a rotation.
