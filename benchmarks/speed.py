@@ -30,6 +30,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 import hypgeo
+import hypgeo.optim
 from hypgeo.testing.reference import Reference
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "embeddings"))
@@ -55,7 +56,8 @@ class Case:
     extra: int = 0  # points in a set
 
     def __str__(self) -> str:
-        size = f"{self.n:,} sets of {self.extra}" if self.extra else f"{self.n:,}"
+        sets = f"{self.n:,} sets" if self.n > 1 else "1 set"
+        size = f"{sets} of {self.extra}" if self.extra else f"{self.n:,}"
         return f"{self.op} {self.model} {size} × {self.d} {self.dtype} {self.mode}, {self.threads} thread" + (
             "s" if self.threads > 1 else ""
         )
@@ -229,6 +231,7 @@ def run(case: Case, patience: float) -> dict[str, Any] | None:
             jobs[who.name] = made[0]
             out = made[1] if out is None else out
     if "hypgeo" not in jobs:
+        print(f"{case}: not timed; {'; '.join(notes) or 'hypgeo does not have it'}", file=sys.stderr)
         return None
     source = torch.rand(max(moved(case, args, out) // 8, 1))
     target = torch.empty_like(source)
@@ -281,6 +284,7 @@ def memory(model: str, n: int) -> dict[str, float]:
     """Peak of pairwise forward and backward in a process of its own, in units of the n x n result."""
     code = (
         "import resource, torch, speed, hypgeo\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))\n"  # rather a failure than a machine that swaps
         f"x, y = (speed.points({model!r}, {n}, 10, seed=s).float().requires_grad_() for s in (0, 1))\n"
         f"m = hypgeo.{model}()\n"
         "m.pairwise_dist(x[:64], y[:64]).sum().backward()\n"
@@ -326,7 +330,7 @@ def report(results: Sequence[dict[str, Any]], errors: dict[Case, dict[str, float
         text += ["Distance of the Fréchet mean from the exact one (beside a Karcher flow on geoopt):", ""]
         text += [table(["case", "hypgeo", "geoopt"], rows), ""]
     if peaks:
-        said = ", ".join(f"{k} {v['peak']:.1f} ×" for k, v in peaks.items() if v)
+        said = ", ".join(f"{k} {v['peak']:.1f} ×" if v else f"{k} more than 8 GiB" for k, v in peaks.items())
         text += [f"Peak memory of pairwise_dist forward and backward, 4096 × 4096, in units of its result: {said}.", ""]
     return "\n".join(text)
 
@@ -395,7 +399,8 @@ def main() -> int:
             results.append(found)
         if case.op == "frechet_mean":
             errors[case] = error_of_means(case)
-    peaks = {} if asked.quick else {model: memory(model, 4096) for model in asked.models}
+    wide = any(c.op == "pairwise_dist" for c in cases)
+    peaks = {model: memory(model, 4096) for model in asked.models} if wide else {}
     text = f"Measured on {machine()}; {versions()}; {time.perf_counter() - start:.0f} s.\n\n"
     text += report(results, errors, peaks)
     if left:
