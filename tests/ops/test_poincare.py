@@ -105,7 +105,7 @@ def test_exact_zeros(radius: float, dtype: torch.dtype) -> None:
         (poincare.dist(x, y, c), (x, y, c)),
         (poincare.dist2(x, y, c), (x, y, c)),
         (poincare.length(x, zero, c), (x, zero, c)),
-        (poincare.hyperplane_dist(x, y, zero, c), (zero,)),
+        (poincare.hyperplane_dist(x, y, zero, c), (x, y, c)),
     ):
         assert out.item() == 0
         assert not any(g.any() for g in torch.autograd.grad(out, leaves))

@@ -38,6 +38,19 @@ struct MapsSum : Maps<result, arguments...> {
 // Half a normalised distance that leads beyond every float from any point that floats can hold.
 constexpr double most = 1024.0, sqr_most = most * most;
 
+// 1 where the square is exactly zero.  Where it is zero because it underflowed, the error bound becomes huge, in values and
+// derivatives alike, and more precision is called in: a length has no derivative at 0, where the branch below is taken.
+template <class S>
+HYPGEO_HD S one_at_zero(const S& square) {
+  return 1.0 + 1e300 * (1e300 * square);
+}
+// The root of a square; 0 with derivative 0 where it is exactly zero.
+template <class S>
+HYPGEO_HD S length(const S& square) {
+  const auto some = 0.0 < square;
+  return select(some, sqrt(select(some, square, S(1.0))), square * one_at_zero(square));
+}
+
 template <class S, int R>
 HYPGEO_HD Out<S, R> just(const S& number) {
   Out<S, R> out;
@@ -68,12 +81,9 @@ HYPGEO_HD S product_of_gaps(const S& gx, const S& gy) {
 struct PoincareDist : ball::MapsDifference<Layout::kNumber, ball::kPoint, ball::kPoint> {
   template <class S>
   static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
-    const S& ww = in.g(1, 1);
     const S gaps = ball::product_of_gaps(ball::gap(in, 0), ball::gap(in, 1));
-    const auto apart = 0.0 < ww;
-    const S p = select(apart, ww, S(1.0)) / gaps, root = sqrt(p);
-    const S inside = 2.0 * root * asinhcq(in.c * p);
-    return ball::just<S, 2>(select(apart, select(0.0 < gaps, inside, root), ww));
+    const S p = in.g(1, 1) / gaps;
+    return ball::just<S, 2>(select(0.0 < gaps, 2.0 * ball::length(p) * asinhcq(in.c * p), sqrt(p)));
   }
 };
 
@@ -91,9 +101,7 @@ struct PoincareDist2 : ball::MapsDifference<Layout::kNumber, ball::kPoint, ball:
 struct PoincareDist0 : ball::Maps<Layout::kNumber, ball::kPoint> {
   template <class S>
   static HYPGEO_HD Out<S, 1> coef(const In<S, 1>& in) {
-    const S& xx = in.g(0, 0);
-    const auto away = 0.0 < xx;
-    return ball::just<S, 1>(select(away, 2.0 * sqrt(select(away, xx, S(1.0))) * atanhcq(in.c * xx), xx));
+    return ball::just<S, 1>(2.0 * ball::length(in.g(0, 0)) * atanhcq(in.c * in.g(0, 0)));
   }
 };
 
@@ -125,6 +133,7 @@ struct PoincareMobiusScalarMul : ball::Maps<ball::kPoint, ball::kPoint> {
 // gyr[a, b] v = v + 2c ((g_b <s,v> + q <b,v>) a - ...) / (g_a g_b + q), s = a + b, q = c|s|^2: Ungar's (2.66), its inner
 // products taken from a and s.
 struct PoincareGyration : ball::MapsSum<ball::kVector, ball::kPoint, ball::kPoint, ball::kVector> {
+  static constexpr bool cancels = true;
   template <class S>
   static HYPGEO_HD Out<S, 3> coef(const In<S, 3>& in) {
     const S ga = ball::gap(in, 0), gb = ball::gap(in, 1), q = in.c * in.g(1, 1);
@@ -241,9 +250,7 @@ struct PoincareInner : ball::Maps<Layout::kNumber, ball::kPoint, ball::kVector, 
 struct PoincareNorm : ball::Maps<Layout::kNumber, ball::kPoint, ball::kVector> {
   template <class S>
   static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
-    const S& vv = in.g(1, 1);
-    const auto some = 0.0 < vv;
-    return ball::just<S, 2>(select(some, 2.0 * sqrt(select(some, vv, S(1.0))) / ball::gap(in, 0), vv));
+    return ball::just<S, 2>(2.0 * ball::length(in.g(1, 1)) / ball::gap(in, 0));
   }
 };
 
@@ -285,9 +292,9 @@ struct PoincareHyperplaneDist : ball::MapsDifference<Layout::kNumber, ball::kPoi
   static HYPGEO_HD Out<S, 3> coef(const In<S, 3>& in) {
     const S gx = ball::gap(in, 0), gp = ball::gap(in, 1), &wa = in.g(1, 2), &aa = in.g(2, 2);
     const auto some = 0.0 < aa;
-    const S pull = gp * wa + in.c * in.g(1, 1) * (in.g(0, 2) + wa);
-    const S h = -2.0 * pull / (gx * gp * sqrt(select(some, aa, S(1.0))));
-    return ball::just<S, 3>(select(some, h * asinhcq(in.c * sqr(h)), aa));
+    const S size = select(some, sqrt(select(some, aa, S(1.0))), ball::one_at_zero(aa));
+    const S h = -2.0 * (gp * wa + in.c * in.g(1, 1) * (in.g(0, 2) + wa)) / (gx * gp * size);
+    return ball::just<S, 3>(h * asinhcq(in.c * sqr(h)));
   }
 };
 
