@@ -7,7 +7,7 @@ The origins correspond, (0, …, 0, 1) being the half-space's, and so do the dir
 that of the Poincaré and Klein balls, and their last axis points up in the half-space, to infinity.
 Compiled: values within 4 ulp of the exact ones for the floats given (of the row's norm; a height within 4 ulp of
 itself), first derivatives within 8 ulp (normwise).  A point with no float in the target is returned as the next best
-there: one or two ulps inside the rim, at the smallest normal height, at the largest time.
+there: a few ulps inside the rim, at the smallest normal height, at the largest time.
 Source: J. W. Cannon, W. J. Floyd, R. Kenyon, W. R. Parry, Hyperbolic Geometry, MSRI Publications 31, 1997, §7.
 """
 
@@ -22,7 +22,7 @@ from hypgeo.ops.special import dot, gap, norm
 def _into_ball(x: Tensor, c: Tensor, dtype: torch.dtype) -> Tensor:
     y = x.to(dtype)
     rounded = y.detach().to(x.dtype)
-    pull = (1 - torch.finfo(dtype).eps) / (norm(rounded) * c.detach().sqrt())
+    pull = (1 - 3 * torch.finfo(dtype).eps) / (norm(rounded) * c.detach().sqrt())
     return torch.where(gap(rounded, c.detach()) > 0, y, (x * pull).to(dtype))
 
 
