@@ -18,7 +18,7 @@ from hypgeo.ops.special import fold, two_prod
 
 __all__ = ["MODELS", "dist"]
 
-MODELS = {"PoincareBall": poincare.dist, "Lorentz": lorentz.dist, "HalfSpace": halfspace.dist}
+MODELS: dict[str, Any] = {"PoincareBall": poincare.dist, "Lorentz": lorentz.dist, "HalfSpace": halfspace.dist}
 _NAMES = list(MODELS)  # in the order of csrc/pairwise/lift.h
 _ROW_OPS: list[Any] = list(MODELS.values())
 _HYPERBOLOID = _NAMES.index("Lorentz")
@@ -44,7 +44,9 @@ def dist(model: str, x: Tensor, y: Tensor, c: float | Tensor) -> Tensor:
         if not t.is_floating_point():
             raise TypeError(f"pairwise_dist takes floating-point coordinates, not {t.dtype}; call .double()")
     if x.shape[-1] != y.shape[-1]:
-        raise ValueError(f"pairwise_dist takes points of one dimension, got {x.shape[-1]} and {y.shape[-1]} coordinates")
+        raise ValueError(
+            f"pairwise_dist takes points of one dimension, got {x.shape[-1]} and {y.shape[-1]} coordinates"
+        )
     if not isinstance(c, Tensor):
         if not (c > 0.0 and math.isfinite(c)):
             raise ValueError(f"c must be positive and finite (it is minus the curvature), not {c}")
@@ -53,7 +55,7 @@ def dist(model: str, x: Tensor, y: Tensor, c: float | Tensor) -> Tensor:
         raise ValueError(f"all points of a set need one curvature, a tensor of shape (*batch, 1), not {tuple(c.shape)}")
     dtype = torch.promote_types(x.dtype, y.dtype)
     if not _compiled or x.device.type != "cpu" or y.device.type != "cpu" or torch._C._are_functorch_transforms_active():
-        return number(x.unsqueeze(-2), y.unsqueeze(-3), c.unsqueeze(-1) if c.dim() else c).to(dtype)
+        return cast(Tensor, number(x.unsqueeze(-2), y.unsqueeze(-3), c.unsqueeze(-1) if c.dim() else c)).to(dtype)
     own = c.squeeze(-1) if c.dim() else c
     batch = torch.broadcast_shapes(x.shape[:-2], y.shape[:-2], own.shape)
     work = torch.float64 if dtype is torch.float64 else torch.float32

@@ -1,6 +1,6 @@
-"""Riemannian optimisers: geoopt's, which take this library's manifolds (tested here)."""
+"""Riemannian optimisers: geoopt's classes with a fused step for this library's manifolds."""
 
-from geoopt.optim import RiemannianAdam as RiemannianAdam
-from geoopt.optim import RiemannianSGD as RiemannianSGD
-from geoopt.optim import SparseRiemannianAdam as SparseRiemannianAdam
-from geoopt.optim import SparseRiemannianSGD as SparseRiemannianSGD
+from hypgeo.optim.adam import RiemannianAdam as RiemannianAdam
+from hypgeo.optim.adam import SparseRiemannianAdam as SparseRiemannianAdam
+from hypgeo.optim.sgd import RiemannianSGD as RiemannianSGD
+from hypgeo.optim.sgd import SparseRiemannianSGD as SparseRiemannianSGD

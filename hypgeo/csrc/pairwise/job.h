@@ -1,8 +1,8 @@
 // What the torch side hands to the kernels of pairwise distances: plain tables, no torch.
 //
-// In every model sinh^2(sqrt(c) d/2) = a_i b_j |y_j - x_i|^2 / 2 for coordinates and a factor that belong to one row alone
-// (lift.h).  The rows x stand one after the other, padded to a multiple of kRows; the rows y in tiles of tile_of<C> rows,
-// each coordinate of a tile contiguous (row index = SIMD lane), padded likewise.
+// In every model sinh^2(sqrt(c) d/2) = a_i b_j |y_j - x_i|^2 / 2 for coordinates and a factor that belong to one row
+// alone (lift.h).  The rows x stand one after the other, padded to a multiple of kRows; the rows y in tiles of
+// tile_of<C> rows, each coordinate of a tile contiguous (row index = SIMD lane), padded likewise.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,9 @@ template <class C>
 constexpr int tile_of = kTileBytes / int(sizeof(C));
 
 enum Kind { kFloat, kFloatInDouble, kDouble, kTwofold };  // the rows' type, and the coordinates'
-enum class Curving { kNone, kChord, kNested, kTimes };  // what the derivative in c asks of a pair: panel.h, slopes
+// What the derivative in c asks of a pair: nothing, or what is left of it when rows keep their coordinates
+// (half-space), when their factors have been seen to (ball), or when rows are ends of a chord (hyperboloid).
+enum class Curving { kNone, kChord, kNested, kTimes };
 
 struct Job {
   int64_t n = 0, m = 0, d = 0;

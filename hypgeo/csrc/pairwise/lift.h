@@ -1,10 +1,11 @@
 // Rows as the kernels of pairwise distances see them: coordinates z and a factor with
 //   sinh^2(sqrt(c) d/2) = a b |z_y - z_x|^2 / 2,
 // and the way back for derivatives.  One number of each pair of equal factors takes the 1/2.
-//   ball         z = x, factor sqrt(2c)/(1 - c|x|^2)  [A. F. Beardon. The Geometry of Discrete Groups. Springer, 1983, 7.2]
-//   half-space   z = x, factor 1/(sqrt(2) height)     [there, 7.20]
+//   ball         z = x, factor sqrt(2c)/(1 - c|x|^2)
+//   half-space   z = x, factor 1/(sqrt(2) height)
 //   hyperboloid  z = sqrt(c) x/(1 + X), X = sqrt(1 + c|x|^2): the ball of radius 1, where 1 - |z|^2 = 2/(1 + X); to
-//                twofold precision, since what a float far out says is lost in a float of the ball.
+//                twofold precision, since what a float far out says is lost in a float of the ball
+// A. F. Beardon. The Geometry of Discrete Groups. Springer, 1983, sections 7.2 and 3.4.
 #pragma once
 
 #include <cmath>

@@ -129,7 +129,7 @@ struct Call {
   int64_t batch, n, m, columns;
   bool wide;
   Call(const Tensor& x_, const Tensor& y_, const Tensor& c_, int64_t which) : x(x_), y(y_), c(c_), model(Model(which)) {
-    STD_TORCH_CHECK(x.dim() == 3 && y.dim() == 3 && x.size(0) == y.size(0) && x.size(2) == y.size(2) && which >= 0 && which < 3,
+    STD_TORCH_CHECK(x.dim() == 3 && y.dim() == 3 && x.size(0) == y.size(0) && x.size(2) == y.size(2),
                     "hypgeo: x and y must be batches of tables with rows of one length");
     STD_TORCH_CHECK(x.scalar_type() == y.scalar_type() &&
                         (x.scalar_type() == ScalarType::Float || x.scalar_type() == ScalarType::Double),
@@ -137,7 +137,8 @@ struct Call {
     STD_TORCH_CHECK(c.dim() == 1 && c.size(0) == x.size(0) && c.scalar_type() == ScalarType::Double,
                     "hypgeo: c must be one float64 number a batch");
     STD_TORCH_CHECK(x.is_contiguous() && y.is_contiguous() && c.is_contiguous(), "hypgeo: tensors must be contiguous");
-    STD_TORCH_CHECK(x.size(2) > (model == Model::kHyperboloid), "hypgeo: rows have too few coordinates");
+    STD_TORCH_CHECK(which >= 0 && which < 3 && x.size(2) > (model == Model::kHyperboloid),
+                    "hypgeo: rows have too few coordinates");
     batch = x.size(0);
     n = x.size(1);
     m = y.size(1);
@@ -237,7 +238,8 @@ std::tuple<Tensor, Tensor> pairwise_quick(Tensor x, Tensor y, Tensor c, int64_t 
       using T = decltype(t);
       using C = decltype(coordinate);
       const Space s = call.space(b);
-      const T *px = x.const_data_ptr<T>() + b * call.n * call.columns, *py = y.const_data_ptr<T>() + b * call.m * call.columns;
+      const T* px = x.const_data_ptr<T>() + b * call.n * call.columns;
+      const T* py = y.const_data_ptr<T>() + b * call.m * call.columns;
       const Side<C> left(s, px, call.n, call.columns, false), right(s, py, call.m, call.columns, true);
       Job job = job_of<T>(call, s, left, right);
       job.out = data + size_t(b) * each;
@@ -256,16 +258,18 @@ std::tuple<Tensor, Tensor> pairwise_quick(Tensor x, Tensor y, Tensor c, int64_t 
   return {out, listed(x, lists, starts)};
 }
 
-// Gradients in double, not rounded yet (lift.h on the hyperboloid's time), the derivative in c, and the pairs left open.
-std::tuple<Tensor, Tensor, Tensor, Tensor> pairwise_pull(Tensor grad, Tensor x, Tensor y, Tensor c, Tensor out, int64_t model,
-                                                         bool wants_c) {
+// Gradients in double, not rounded yet (lift.h on the hyperboloid's time), the derivative in c, and the pairs left.
+std::tuple<Tensor, Tensor, Tensor, Tensor> pairwise_pull(Tensor grad, Tensor x, Tensor y, Tensor c, Tensor out,
+                                                         int64_t model, bool wants_c) {
   const Call call(x, y, c, model);
   const auto fits = [&](const Tensor& t) {
     return t.dim() == 3 && t.size(0) == call.batch && t.size(1) == call.n && t.size(2) == call.m && t.is_contiguous() &&
            t.scalar_type() == x.scalar_type();
   };
-  STD_TORCH_CHECK(fits(grad) && fits(out), "hypgeo: the upstream gradient must have the shape and dtype of the distances");
-  Tensor gx = torch::stable::new_empty(x, x.sizes(), ScalarType::Double), gy = torch::stable::new_empty(y, y.sizes(), ScalarType::Double);
+  STD_TORCH_CHECK(fits(grad) && fits(out),
+                  "hypgeo: the upstream gradient must have the shape and dtype of the distances");
+  Tensor gx = torch::stable::new_empty(x, x.sizes(), ScalarType::Double);
+  Tensor gy = torch::stable::new_empty(y, y.sizes(), ScalarType::Double);
   Tensor gc = torch::stable::new_zeros(c, {call.batch});
   std::vector<Open> lists;
   std::vector<int64_t> starts;
@@ -277,14 +281,16 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> pairwise_pull(Tensor grad, Tensor x, 
       using T = decltype(t);
       using C = decltype(coordinate);
       const Space s = call.space(b);
-      const T *px = x.const_data_ptr<T>() + b * call.n * call.columns, *py = y.const_data_ptr<T>() + b * call.m * call.columns;
+      const T* px = x.const_data_ptr<T>() + b * call.n * call.columns;
+      const T* py = y.const_data_ptr<T>() + b * call.m * call.columns;
       const Side<C> left(s, px, call.n, call.columns, false), right(s, py, call.m, call.columns, true);
       Job job = job_of<T>(call, s, left, right);
       const int64_t d = job.d, width = tile_of<C>, m = padded(call.m, width);
       job.grad = grad.const_data_ptr<T>() + b * call.n * call.m;
       job.out = const_cast<T*>(out.const_data_ptr<T>()) + b * call.n * call.m;
       if (wants_c) {
-        job.curving = s.model == Model::kHalfSpace ? Curving::kChord : s.model == Model::kBall ? Curving::kNested : Curving::kTimes;
+        constexpr Curving curvings[] = {Curving::kNested, Curving::kTimes, Curving::kChord};
+        job.curving = curvings[int(s.model)];
       }
       const Array<double> sum_x(call.n * d), pull_x(call.n), sum_y(parts * m * d), pull_y(parts * m), curve(parts);
       job.sum_x = sum_x;

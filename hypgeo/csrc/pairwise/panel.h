@@ -18,7 +18,7 @@ template <class C>
 constexpr double kMost = sizeof(C) == 4 ? 0x1p60 : 0x1p500;  // Q^2 stays finite
 constexpr int kBlock = kLanes == 8 ? 4 : 2;                   // registers of rows y at a time
 constexpr int kChunk = 16;                                    // coordinates summed plainly
-constexpr int kPanel = 64;                                    // rows x of a panel: between two roundings to double, or between two looks at a tile
+constexpr int kPanel = 64;  // rows x between two roundings to double, and the pages of a matrix worked on at once
 
 template <class C>
 struct Tile {
@@ -225,7 +225,8 @@ template <class C, class T>
 void slopes(const Job& job, const Tile<C>& t, int64_t i, int64_t first, int r, int live, C* q, C* pull_y) {
   constexpr int W = kWide<C>;
   using V = Wide<C>;
-  const T *grad = static_cast<const T*>(job.grad) + i * job.m + first, *out = static_cast<const T*>(job.out) + i * job.m + first;
+  const T* grad = static_cast<const T*>(job.grad) + i * job.m + first;
+  const T* out = static_cast<const T*>(job.out) + i * job.m + first;
   const V scale = all(C(job.scale)), a = all(t.a[r]), one = all(C(1)), most = all(C(kMost<C>));
   V pull_x = V{}, curve = V{};
   for (int j = 0; j < tile_of<C>; j += W) {

@@ -104,8 +104,8 @@ HYPGEO_HD F log1p(F v) {
   const F rest = fma(fma(p, f, all(-0.5f)), f2, f);
   return fma(__builtin_convertvector(exponent, F), all(float(0.69314718055994531 * 0x1p-23)), rest);
 }
-// With z = f/(2 + f): log(1 + f) = f - (f^2/2 - z (f^2/2 + R)), R = z^2 Q(z^2), as in fdlibm; Q interpolated at Chebyshev
-// nodes on z^2 < 1/25: 2^-60.
+// With z = f/(2 + f): log(1 + f) = f - (f^2/2 - z (f^2/2 + R)), R = z^2 Q(z^2), as in fdlibm; Q interpolated at
+// Chebyshev nodes on z^2 < 1/25: 2^-60.
 HYPGEO_HD D log1p(D v) {
   const Words<double> exponent = (Words<double>(v + 1.0) - 0x3fe8000000000000) & int64_t(0xfff0000000000000);
   const D s = D(0x3ff0000000000000 - exponent), f = fma(s, v, s - 1.0);

@@ -1,0 +1,128 @@
+"""One step along a geodesic against the mean gradient: compiled where it can be, else through the manifold's verbs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass
+from typing import Any
+
+import torch
+from geoopt.manifolds import Euclidean
+from geoopt.tensor import ManifoldParameter, ManifoldTensor
+from torch import Tensor
+
+from hypgeo import _C
+from hypgeo.manifolds import HalfSpace, Lorentz, PoincareBall
+
+__all__ = ["Hyper", "Tables", "advance", "advance_rows", "closed", "manifold_of", "stabilizes"]
+
+# point (..., k) and state of that shape, None where not kept: mean gradient, mean of its square, greatest of those
+Tables = Sequence[Tensor | None]
+
+_FLAT = Euclidean()
+_MODELS: list[type] = [PoincareBall, Lorentz, HalfSpace]  # in the order of csrc/optim/step_kernel.cpp
+
+
+@dataclass(frozen=True)
+class Hyper:
+    """The numbers of one step, in the order of csrc/optim/ops.cpp.
+
+    mean = keep mean + gain gradient, and likewise its square; the point moves by the rate, over the root of the mean
+    square where that is kept, against the mean.  nesterov: how much of the mean is added to the gradient instead.
+    """
+
+    rate: float
+    decay: float = 0.0
+    keep: float = 0.0
+    gain: float = 1.0
+    keep_square: float = 0.0
+    gain_square: float = 0.0
+    correction: float = 1.0
+    correction_square: float = 1.0
+    eps: float = 0.0
+    nesterov: float = 0.0
+
+
+def manifold_of(point: Tensor) -> Any:
+    """The manifold of a geoopt parameter; flat space for any other tensor."""
+    return point.manifold if isinstance(point, ManifoldParameter | ManifoldTensor) else _FLAT
+
+
+def closed(closure: Callable[[], Any] | None) -> Any:
+    """The loss, where there is a closure to compute it."""
+    if closure is None:
+        return None
+    with torch.enable_grad():
+        return closure()
+
+
+def stabilizes(group: dict[str, Any], step: float) -> bool:
+    """Whether this step is one after which the group's points are put back on their manifolds."""
+    return group["stabilize"] is not None and step % group["stabilize"] == 0
+
+
+def advance(manifold: Any, tables: Tables, grad: Tensor, hyper: Hyper) -> None:
+    """Take the step in place, from the gradient (..., k) that autograd gave."""
+    given = [t for t in tables if t is not None]
+    point = given[0]
+    compiled = (
+        type(manifold) in _MODELS
+        and manifold.K0.numel() == 1
+        and _C.available()
+        and hasattr(torch.ops.hypgeo, "optim_step")
+        and point.device.type == "cpu"
+        and point.dtype in (torch.float32, torch.float64)
+        and all(t.dtype == point.dtype and t.shape == point.shape and t.is_contiguous() for t in given)
+        and grad.dtype == point.dtype
+        and point.numel() > 0
+        and not hyper.nesterov
+    )
+    if not compiled:
+        _by_verbs(manifold, tables, grad, hyper)
+        return
+    k = point.shape[-1]
+    flat = [None if t is None else t.detach().view(-1, k) for t in tables]
+    slopes = grad.detach().reshape(-1, k).contiguous()
+    c = float(manifold.c.detach())
+    left = torch.ops.hypgeo.optim_step(
+        flat[0], slopes, *flat[1:], _MODELS.index(type(manifold)), c, *astuple(hyper)[:-1]
+    )
+    if len(left):  # too far, too long, or not finite
+        advance_rows(manifold, flat, left, slopes[left], hyper, _by_verbs)
+
+
+def advance_rows(
+    manifold: Any,
+    tables: Tables,
+    rows: Tensor,
+    grad: Tensor,
+    hyper: Hyper,
+    move: Callable[[Any, Tables, Tensor, Hyper], None] = advance,
+) -> None:
+    """The same for some rows of tables (n, k): on copies, which then replace them."""
+    few = [None if t is None else t.detach()[rows] for t in tables]
+    move(manifold, few, grad, hyper)
+    for whole, part in zip(tables, few, strict=True):
+        if whole is not None and part is not None:
+            whole[rows] = part
+
+
+def _by_verbs(manifold: Any, tables: Tables, grad: Tensor, hyper: Hyper) -> None:
+    point, mean, square, greatest = tables
+    assert point is not None
+    if hyper.decay:
+        grad = grad.add(point, alpha=hyper.decay)
+    grad = manifold.egrad2rgrad(point, grad)
+    if mean is None:
+        point.copy_(manifold.retr(point, -hyper.rate * grad))
+        return
+    mean.mul_(hyper.keep).add_(grad, alpha=hyper.gain)
+    direction = grad + hyper.nesterov * mean if hyper.nesterov else mean
+    if square is not None:
+        square.mul_(hyper.keep_square).add_(manifold.component_inner(point, grad), alpha=hyper.gain_square)
+        if greatest is not None:
+            square = torch.maximum(greatest, square, out=greatest)
+        direction = direction.div(hyper.correction) / square.div(hyper.correction_square).sqrt_().add_(hyper.eps)
+    new, carried = manifold.retr_transp(point, -hyper.rate * direction, mean)
+    point.copy_(new)
+    mean.copy_(carried)
