@@ -204,12 +204,13 @@ struct Transp : MapsDifference<kVector, kPoint, kPoint, kVector> {
   template <class S>
   static HYPGEO_HD Out<S, 3> coef(const In<S, 3>& in) {
     const Pair<S> p = pair(in);
-    const S cxv = in.c * in.g(0, 2), sum = p.X2 + p.XY;
+    const S &c = in.c, &xv = in.g(0, 2), &wv = in.g(1, 2), &yy = in.square[1], xy = in.g(0, 0) + in.g(0, 1);
+    const S k = c * (wv - c * p.rise * xv / (p.X2 + p.XY)) / (2.0 + p.u);
     Out<S, 3> r;
-    r.a[1] = in.c * (in.g(1, 2) - p.rise * cxv / sum) / (2.0 + p.u);
-    r.a[0] = 2.0 * r.a[1];
+    r.a[0] = 2.0 * k;
+    r.a[1] = k;
     r.a[2] = S(1.0);
-    r.odd = (cxv + r.a[1] * sum) / sqrt(in.c * p.X2);
+    r.odd = c * ((xv + wv) + k * (xy + yy)) / sqrt(c * (1.0 + c * yy));
     return r;
   }
 };
@@ -347,17 +348,32 @@ struct Proju : Maps<kVector, kPoint, kVector> {
   }
 };
 
+// log(1 + s m)/s = m G(s m) with G(z) = 2/(2 + z) atanhc(z/(2 + z)), analytic at s = 0.
+template <class S>
+HYPGEO_HD S log1p_over(const S& m, const S& s) {
+  const S z = s * m, per = 1.0 / (2.0 + z);
+  return m * (2.0 * per) * atanhcq(sqr(z * per));
+}
+template <class S>
+HYPGEO_HD Rev<S> log1p_over(const Rev<S>& m, const Rev<S>& s) {
+  const S z = s.v * m.v, per = 1.0 / (2.0 + z), w = z * per, f = atanhcq(sqr(w)), g = 2.0 * per * f;
+  const S slope = 2.0 * sqr(per) * (4.0 * per * w * datanhcq(sqr(w)) - f);  // G'(z)
+  return binary(m, s, m.v * g, 1.0 / (1.0 + z), sqr(m.v) * slope);
+}
+
 // log(X - b)/sqrt(c), b = sqrt(c) <x, e>, for the ideal point in direction e = row 1 over its length.
 // M. R. Bridson, A. Haefliger. Metric Spaces of Non-Positive Curvature. Springer, 1999, II.8.24, in these coordinates.
-// Towards the ideal point X - b = (1 + c|x - <x,e> e|^2)/(X + b); elsewhere X - b - 1 = c|x|^2/(1 + X) - b.
+// Away from the ideal point X - b = 1 + c|x|^2/(1 + X) - b; towards it 1/(X - b) = (X + b)/(1 + c area) is not small,
+// area = |x - <x,e> e|^2.
 struct Busemann : Maps<kNumber, kPoint, Layout::kPlain> {
   template <class S>
   static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
     const S &c = in.c, &xx = in.g(0, 0), &xe = in.g(0, 1), &ee = in.g(1, 1);
-    const S X = sqrt(1.0 + c * xx), b = c * xe / sqrt(c * ee), less = c * xx / (1.0 + X) - b;
-    const auto towards = less < -0.5;
-    const S more = (X + b) / (1.0 + c * (xx * ee - sqr(xe)) / ee) - 1.0;
-    const S value = log1p(select(towards, more, less)) / sqrt(c);
+    const S root = sqrt(c), along = xe / sqrt(ee), area = (xx * ee - sqr(xe)) / ee;
+    const S rise = root * xx / (1.0 + sqrt(1.0 + c * xx)), less = rise - along;
+    const auto towards = root * less < -0.5;
+    const S more = (rise + along - root * area) / (1.0 + c * area);
+    const S value = log1p_over(select(towards, more, less), root);
     Out<S, 2> r;
     r.odd = select(towards, -value, value);
     return r;
