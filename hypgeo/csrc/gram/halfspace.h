@@ -11,6 +11,17 @@
 namespace hypgeo {
 inline namespace HYPGEO_ISA {
 
+// sinh(s T) / T, T^2 = q.  Its derivative in s is cosh(s T), which the chain rule would piece together from less.
+template <class S>
+HYPGEO_HD S sinh_over(const S& s, const S& q) {
+  return s * sinhcq(q * sqr(s));
+}
+template <class S>
+HYPGEO_HD Rev<S> sinh_over(const Rev<S>& s, const Rev<S>& q) {
+  const S p = q.v * sqr(s.v);
+  return binary(s, q, s.v * sinhcq(p), coshq(p), s.v * sqr(s.v) * dsinhcq(p));
+}
+
 struct HalfFormulas {
   static constexpr bool number = false;
 
@@ -74,7 +85,7 @@ struct HalfFormulas {
   template <class S>
   static HYPGEO_HD void between(const S& t, const S& ww, const S& a, const S& b, S& along, S& height) {
     const S q = half_chord(ww, a, b), f = asinhcq(q), half = q * sqr(f), rest = 1.0 - t;  // half is (T/2)^2
-    const S first = rest * sinhcq(4.0 * half * sqr(rest)), last = t * sinhcq(4.0 * half * sqr(t));
+    const S first = sinh_over(rest, 4.0 * half), last = sinh_over(t, 4.0 * half);
     const auto rising = a < b;
     const S level = select(rising, a, b) * coshq(half * sqr(rest - t)) / f;
     const S total = level + select(rising, (b - a) * first, (a - b) * last);
