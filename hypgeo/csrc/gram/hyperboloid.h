@@ -198,19 +198,19 @@ struct Logmap0 : Maps<kVector, kPoint> {
   }
 };
 
-// v + c<y,v>_L / (1 - c<x,y>_L) (x + y), where x + y = 2x + w, 1 - c<x,y>_L = 2 + u and
-// <y,v>_L = <w,v> - (y0 - x0) v0 = <w,v> - c rise <x,v> / (X (X + Y)).
-struct Transp : MapsDifference<kVector, kPoint, kPoint, kVector> {
+// v + k (x + y), k = c<y,v>_L / (1 - c<x,y>_L), with <y,v>_L = <y,v> - <x,v> Y/X and Y - X = c (|y|^2 - |x|^2)/(X + Y).
+// The rows are taken as they stand: where x and y are small a derivative in x would be lost in one in y - x.
+struct Transp : Maps<kVector, kPoint, kPoint, kVector> {
   template <class S>
   static HYPGEO_HD Out<S, 3> coef(const In<S, 3>& in) {
-    const Pair<S> p = pair(in);
-    const S &c = in.c, &xv = in.g(0, 2), &wv = in.g(1, 2), &yy = in.square[1], xy = in.g(0, 0) + in.g(0, 1);
-    const S k = c * (wv - c * p.rise * xv / (p.X2 + p.XY)) / (2.0 + p.u);
+    const S &c = in.c, &xx = in.g(0, 0), &xy = in.g(0, 1), &yy = in.g(1, 1), &xv = in.g(0, 2), &yv = in.g(1, 2);
+    const S X2 = 1.0 + c * xx, Y2 = 1.0 + c * yy, XY = sqrt(X2 * Y2);
+    const S k = c * (yv - xv - c * (yy - xx) * xv / (X2 + XY)) / (1.0 + (XY - c * xy));
     Out<S, 3> r;
-    r.a[0] = 2.0 * k;
+    r.a[0] = k;
     r.a[1] = k;
     r.a[2] = S(1.0);
-    r.odd = c * ((xv + wv) + k * (xy + yy)) / sqrt(c * (1.0 + c * yy));
+    r.odd = c * (yv + k * (xy + yy)) / sqrt(c * Y2);
     return r;
   }
 };
