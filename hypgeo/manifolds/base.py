@@ -19,7 +19,7 @@ import torch
 from geoopt.manifolds.base import Manifold as GeooptManifold
 from torch import Tensor, nn
 
-from hypgeo.ops import mean, special
+from hypgeo.ops import mean, pairwise, special
 from hypgeo.ops.mean import ConvergenceWarning
 
 __all__ = ["ConvergenceWarning", "Manifold"]
@@ -209,7 +209,13 @@ class Manifold(GeooptManifold):
         return self._leave(self._dist(self._origin(x, c), x, c), dtype, keepdim)
 
     def pairwise_dist(self, x: Tensor, y: Tensor) -> Tensor:
-        """All distances between two sets ``(..., n, d), (..., m, d) -> (..., n, m)``."""
+        """All distances between two sets ``(..., n, d), (..., m, d) -> (..., n, m)``, one curvature for each pair of sets.
+
+        Nothing larger than the distances is formed, in the backward pass neither; equal points are 0 apart, with
+        gradient 0.
+        """
+        if self.name in pairwise.MODELS:
+            return pairwise.dist(self.name, x, y, self.c)
         return self.dist(x.unsqueeze(-2), y.unsqueeze(-3))
 
     # ------------------------------------------------------------------------------------------ exp, log, geodesics

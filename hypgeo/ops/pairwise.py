@@ -59,7 +59,7 @@ def dist(model: str, x: Tensor, y: Tensor, c: float | Tensor) -> Tensor:
     own = c.squeeze(-1) if c.dim() else c
     batch = torch.broadcast_shapes(x.shape[:-2], y.shape[:-2], own.shape)
     work = torch.float64 if dtype is torch.float64 else torch.float32
-    rows = [t.to(work).expand(*batch, *t.shape[-2:]).reshape(-1, *t.shape[-2:]).contiguous() for t in (x, y)]
+    rows = [t.to(work).expand(*batch, *t.shape[-2:]).reshape(batch.numel(), *t.shape[-2:]).contiguous() for t in (x, y)]
     own = own.to(x.device, torch.float64).expand(batch).reshape(-1).contiguous()
     which = _NAMES.index(model)
     if torch.is_grad_enabled() and (x.requires_grad or y.requires_grad or c.requires_grad):
@@ -113,6 +113,7 @@ def _backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     gx, gy, gc, left = torch.ops.hypgeo.pairwise_pull(grad, x, y, c, out, model, wants_c)
     n, m = out.shape[1:]
+    left = left[grad.view(-1)[left] != 0]  # an invalid point that nobody asks about spoils nothing
     for pairs in left.split(_AT_ONCE) if len(left) else ():
         i, j = _indices(pairs, n, m)
         with torch.enable_grad():

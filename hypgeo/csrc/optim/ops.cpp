@@ -55,7 +55,8 @@ struct Open {
 // Moves point and state in place and returns the rows it left as they were.
 Tensor step(Tensor point, Tensor grad, std::optional<Tensor> mean, std::optional<Tensor> square,
             std::optional<Tensor> greatest, int64_t model, double c, double rate, double decay, double keep,
-            double gain, double keep_square, double gain_square, double correction, double correction_square, double eps) {
+            double gain, double keep_square, double gain_square, double correction, double correction_square,
+            double eps) {
   STD_TORCH_CHECK(point.dim() == 2 && model >= 0 && model < 3 && point.size(1) > (model == 1) &&
                       (point.scalar_type() == ScalarType::Float || point.scalar_type() == ScalarType::Double),
                   "hypgeo: points must be a table of float32 or float64 rows");
