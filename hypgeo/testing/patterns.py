@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from hypgeo.manifolds import HalfSpace, Lorentz, Manifold, PoincareBall
-from hypgeo.testing.measure import Exact, measure, verb
+from hypgeo.testing.measure import Exact, at_the_end, measure, verb
 from hypgeo.testing.reference import OPS, Reference, exact, precision
 from hypgeo.testing.samples import bit_patterns, pair_patterns, pattern, vector_patterns
 
@@ -26,7 +26,8 @@ __all__ = ["arguments", "look"]
 _CHUNK = 50_000
 # powers of the unit of length in the results that are numbers
 _LENGTHS = {"dist": 1, "dist2": 2, "dist0": 1, "norm": 1, "inner": 2, "busemann": 1, "hyperplane_dist": 1}
-_ROOTED = "dist0 expmap0 logmap0 transp0 busemann mobius_add mobius_scalar_mul gyration"  # ops that know the origin
+# ops that know the origin
+_ROOTED = "dist0 expmap0 logmap0 transp0 busemann mobius_add mobius_scalar_mul mobius_matvec gyration"
 
 
 def arguments(
@@ -80,12 +81,36 @@ def look(
             if OPS[op].out == "p":
                 _inside(reference, op, args, got, said)
             for name, image, result in _mirrors(manifold, op, args, g):
-                _same(name, op, dtype, args, image, result(got), said)
+                moved = result(got)
+                if OPS[op].out == "p":
+                    ends = at_the_end(reference.model, got, dtype) | at_the_end(reference.model, image, dtype)
+                    moved = torch.where(ends[:, None], math.nan, moved)
+                _same(name, op, dtype, args, image, moved, said)
+    _differentiable(call, reference, op, args, said)
     few = [a[:exactly] for a in args]
     for i, f in enumerate(_each(manifold, Exact(reference, op, few))):
         if f and (f.flag or f.ulp > 4):
             said.setdefault("wrong", f"off by {f.ulp:.3g} ulp {f.flag} at {_show(few, i)}")
     return list(said.values())
+
+
+def _differentiable(
+    call: Callable[..., Tensor], reference: Reference, op: str, args: Sequence[Tensor], said: dict[str, str]
+) -> None:
+    """NaN in a gradient whose exact value is finite."""
+    leaves = [a.clone().requires_grad_() for a in args]
+    out = call(*leaves)
+    seed = torch.ones_like(out)
+    grads = torch.autograd.grad(out, leaves, seed, allow_unused=True, materialize_grads=True)
+    for k, g in enumerate(grads):
+        bad = g.reshape(len(g), -1).isnan().any(-1)
+        for i in bad.nonzero().flatten().tolist()[:10]:
+            want = reference.vjp(op, [a[i] for a in args], seed[i])[k]
+            if all(math.isfinite(float(u)) for u in want):
+                said.setdefault(
+                    "gradient", f"NaN in {int(bad.sum())} gradients {k} of {len(g)}, as at {_show(args, i)}"
+                )
+                break
 
 
 def _each(manifold: Manifold, truth: Exact) -> list[Any]:
