@@ -78,6 +78,14 @@ struct KleinToBall : Conversion<Layout::kKleinPoint, Layout::kBallPoint> {
 
 // ---- to and from the half-space, `last` being the coordinate along the axis that points to its infinity
 
+// (2 h, |h|^2 + z^2 - 1) / (den sqrt c), the last entry as (1 - rest / den) / sqrt c far from the unit sphere.  Where
+// derivatives are small, so are then the terms they are made of.
+template <class Op, class S>
+HYPGEO_HD Out<S, 1> from_half(const S& hh, const S& z, const S& den, const S& rest, const S& c) {
+  const S unit = 1.0 / sqrt(c), per = unit / den, square = select(z < 0.5, sqr(z) - 1.0, (z - 1.0) * (z + 1.0));
+  return Op::result(2.0 * per, select(den < 8.0, (hh + square) * per, unit - rest * per));
+}
+
 struct BallToHalf : Conversion<Layout::kBallPointLast, Layout::kHalfPoint> {
   template <class S>
   static HYPGEO_HD Out<S, 1> coef(const In<S, 1>& in) {
@@ -89,8 +97,8 @@ struct BallToHalf : Conversion<Layout::kBallPointLast, Layout::kHalfPoint> {
 struct HalfToBall : Conversion<Layout::kHalfPoint, Layout::kBallPointLast> {
   template <class S>
   static HYPGEO_HD Out<S, 1> coef(const In<S, 1>& in) {
-    const S z = in.odd[0], per = 1.0 / ((in.g(0, 0) + sqr(1.0 + z)) * sqrt(in.c));
-    return result(2.0 * per, (in.g(0, 0) + (z - 1.0) * (z + 1.0)) * per);
+    const S z = in.odd[0], up = 1.0 + z;
+    return from_half<HalfToBall>(in.g(0, 0), z, in.g(0, 0) + sqr(up), 2.0 * up, in.c);
   }
 };
 
@@ -105,8 +113,8 @@ struct KleinToHalf : Conversion<Layout::kKleinPointLast, Layout::kHalfPoint> {
 struct HalfToKlein : Conversion<Layout::kHalfPoint, Layout::kKleinPointLast> {
   template <class S>
   static HYPGEO_HD Out<S, 1> coef(const In<S, 1>& in) {
-    const S z = in.odd[0], per = 1.0 / ((in.g(0, 0) + sqr(z) + 1.0) * sqrt(in.c));
-    return result(2.0 * per, (in.g(0, 0) + (z - 1.0) * (z + 1.0)) * per);
+    const S& z = in.odd[0];
+    return from_half<HalfToKlein>(in.g(0, 0), z, in.g(0, 0) + sqr(z) + 1.0, S(2.0), in.c);
   }
 };
 
