@@ -1,11 +1,11 @@
 // The hyperboloid -x0^2 + |x|^2 = -1/c of curvature -c.  The spatial coordinates are the point, and those of a tangent
 // vector the vector: time is derived from them, x0 = sqrt(1/c + |x|^2) and v0 = <x, v>/x0.
 //
-// All inner products are those of the spatial rows.  Throughout X = sqrt(c) x0 = sqrt(1 + c|x|^2), and Y likewise; a pair
-// of points enters as x and w = y - x.  The formulas are Ratcliffe's with these put in:
+// All inner products are those of the spatial rows.  Throughout X = sqrt(c) x0 = sqrt(1 + c|x|^2), and Y likewise; most
+// pairs of points enter as x and w = y - x.  The formulas are Ratcliffe's with these put in:
 //   [R] J. G. Ratcliffe. Foundations of Hyperbolic Manifolds. 3rd ed., Springer, 2019, chapters 3 and 4.
-// What cancels is what has to: far out the spatial coordinates of a neighbourhood are e^(2 radius) times as long along the
-// ray from the origin as the distances they stand for.
+// What cancels is what has to: far out the spatial coordinates of a neighbourhood are e^radius times as long along the
+// ray from the origin as the distances they stand for, and their squares e^(2 radius).
 #pragma once
 
 #include "op.h"
@@ -227,8 +227,8 @@ struct Transp0 : Maps<kVector, kPoint, kVector> {
   }
 };
 
-// (sinh((1-s) t) x + sinh(s t) y)/sinh(t), t = sqrt(c) d.  In x and w the coefficients are cosh((1/2 - s) t)/cosh(t/2) and
-// sinh(s t)/sinh(t): everything comes from sinh(t/2)^2 = u/2.
+// (sinh((1-s) t) x + sinh(s t) y)/sinh(t), t = sqrt(c) d.  In x and w the coefficients are cosh((1/2 - s) t)/cosh(t/2)
+// and sinh(s t)/sinh(t): everything comes from sinh(t/2)^2 = u/2.
 struct Geodesic : MapsDifference<kPoint, kPoint, kPoint> {
   static constexpr bool number = true;
   template <class S>
@@ -243,7 +243,7 @@ struct Geodesic : MapsDifference<kPoint, kPoint, kPoint> {
   }
 };
 
-// exp_x of log_0(y) carried from the origin to x: the boost y + (Y + c<x,y>/(1 + X)) x.  In s = x + y it is s + a x with
+// exp_x of log_0(y) carried from the origin to x: the boost y + (Y + c<x,y>/(1 + X)) x.  In s = x + y it is s + a x,
 //   a = Y - X + c<x,s>/(1 + X) = c ((|s|^2 - 2<x,s>)/(X + Y) + <x,s>/(1 + X)).
 struct MobiusAdd : MapsSum<kPoint, kPoint, kPoint> {
   template <class S>
@@ -272,9 +272,9 @@ struct MobiusScalarMul : Maps<kPoint, kPoint> {
   }
 };
 
-// gyr[a, b] v = -(a + b) + (a + (b + v)), a rotation about the origin (Thomas precession): v carried from the origin to -b,
-// from there to a, and back to the origin [R, section 3.1, for the boosts].  With A = sqrt(1 + c|a|^2), B likewise,
-// E = (1 + A)(1 + B) and D = 1 + A B + c<a,b>,
+// gyr[a, b] v = -(a + b) + (a + (b + v)), a rotation about the origin (Thomas precession): v carried from the origin to
+// -b, from there to a, and back to the origin.  With A = sqrt(1 + c|a|^2), B likewise, E = (1 + A)(1 + B) and
+// D = 1 + A B + c<a,b>,
 //   gyr v = v + (((E + 2c<a,b>) c<b,v> - c|b|^2 c<a,v>) a - (c|a|^2 c<b,v> + E c<a,v>) b) / (E D).
 struct Gyration : Maps<kVector, kPoint, kPoint, kVector> {
   template <class S>
