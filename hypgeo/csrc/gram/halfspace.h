@@ -150,6 +150,7 @@ struct HalfDist0 : HalfOne {
 // ---- exponential, logarithm, geodesics
 
 struct HalfExpmap : HalfPointVector {
+  static constexpr bool cancels = true;  // in one dimension the end does not move with the start at T = 1
   static constexpr Layout out = Layout::kHalfPoint;
   template <class S>
   static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
