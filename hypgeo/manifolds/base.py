@@ -427,12 +427,12 @@ class Manifold(GeooptManifold):
     ) -> Tensor:
         if not isinstance(x, Tensor) or x.dtype not in _FLOATS or x.dim() == 0:
             self._enter(x)  # refuses it
-        dtype, width, device = x.dtype, x.shape[-1], x.device
+        dtype, shape, device = x.dtype, x.shape, x.device
         wide = torch.float64 if device.type != "mps" else torch.float32
         w = None if weights is None else weights.to(device, wide)
         if index is not None:
             index, sets = _index(index, dim_size, x)
-            w = None if w is None else w.expand(x.shape[:-1])
+            w = None if w is None else w.expand(shape[:-1]).contiguous()
             batch = torch.Size((sets,))
         else:
             if dim_size is not None:
@@ -442,20 +442,23 @@ class Manifold(GeooptManifold):
                     f"dim must be an axis of the points other than the last one, got {dim} for {x.dim()} axes"
                 )
             back = dim % x.dim() - x.dim()
-            if w is not None:
-                w = w.expand(torch.broadcast_shapes(w.shape, x.shape[:-1]))
-                x = x.expand(*w.shape, width)
-                w = w.movedim(back + 1, -1).reshape(-1)
-            if x.shape[back] == 0:
+            if shape[back] == 0:
                 raise ValueError("a mean needs at least one point, got none")
-            x = x if back == -2 else x.movedim(back, -2)
+            if w is not None and w.shape != shape[:-1]:
+                w = w.expand(torch.broadcast_shapes(w.shape, shape[:-1]))
+                x = x.expand(*w.shape, shape[-1])
+            if back != -2:
+                x = x.movedim(back, -2)
+                w = w if w is None else w.movedim(back + 1, -1)
+            w = w if w is None else w.reshape(-1)
             batch = x.shape[:-2]
             sets = batch.numel()
-            x = x.reshape(-1, width)
+            x = x if len(batch) == 0 else x.reshape(-1, shape[-1])
         c = self.c
         if c.dtype is not wide or c.device != device:
             c = c.to(device, wide)
-        c = c.reshape(()) if c.numel() == 1 else c.expand(batch).reshape(-1)
+        if c.dim():
+            c = c.reshape(()) if c.numel() == 1 else c.expand(batch).reshape(-1)
 
         def body(x: Tensor, w: Tensor | None, c: Tensor, m: Tensor | None = None) -> Tensor:
             return self._mean_body(kind, _Sets(x.to(wide), w, c, index, sets), m if m is None else m.to(wide))
@@ -467,7 +470,7 @@ class Manifold(GeooptManifold):
             out = out if out.dtype is dtype else self._land(out, dtype)
         else:
             out = self._land(body(x, w, c), dtype)
-        return out if len(batch) == 1 else out.reshape(*batch, width)
+        return out if len(batch) == 1 else out.reshape(*batch, shape[-1])
 
     # the plain algorithm: where there is no compiled one, for flat space, and for second derivatives
     def _mean_body(self, kind: str, s: _Sets, m: Tensor | None) -> Tensor:

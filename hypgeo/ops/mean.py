@@ -42,25 +42,25 @@ def mean(
     """
     which, how = MODELS.index(model), _KINDS.index(kind)
     x = x.contiguous()
-    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+    if torch._C._are_functorch_transforms_active():
+        return _Transformed.apply(x, w, c, index, sets, which, how)[0]
+    if torch.compiler.is_compiling():
         return _checked(x, w, index, sets, c, which, how)[0]
     if torch.is_grad_enabled() and (x.requires_grad or c.requires_grad or (w is not None and w.requires_grad)):
         out, status = _Mean.apply(x, w, c, index, sets, which, how, body)
     else:
         out, _, status = torch.ops.hypgeo.mean.default(x, w, index, sets, c, which, how)
-    if status.any():
-        _report(status, model, kind)
+    if status.item():
+        _report(status.item(), sets, model, kind)
     return out
 
 
-def _report(status: Tensor, model: str, kind: str) -> None:
-    """Say what went wrong in which sets (status as csrc/mean/job.h numbers it)."""
-    if bool((status == 2).any()):
+def _report(status: int | float, sets: int, model: str, kind: str) -> None:
+    """Say what went wrong; status: how many sets did not converge, or -1 where weights are no weights."""
+    if status < 0:
         raise ValueError("weights must be non-negative with a positive sum in every set")
-    failed = status.nonzero().flatten().tolist()
     warnings.warn(
-        f"{kind} of {len(failed)} of {len(status)} sets of {model} points did not converge (the first: {failed[0]});"
-        " the last iterates are returned",
+        f"{kind}: {status} of {sets} sets of {model} points did not converge; the last iterates are returned",
         ConvergenceWarning,
         stacklevel=4,
     )
@@ -114,7 +114,7 @@ if devices:
     ) -> tuple[Tensor, Tensor, Tensor]:
         width = x.shape[1]
         center = x.new_empty(sets, 2, width - (model == 1), dtype=torch.float64)
-        return x.new_empty(sets, width), center, x.new_empty(sets, dtype=torch.int8)
+        return x.new_empty(sets, width), center, x.new_empty((), dtype=torch.int64)
 
     @torch.library.register_fake("hypgeo::mean_backward")
     def _(
@@ -131,14 +131,14 @@ if devices:
         return torch.empty_like(x), x.new_empty(x.shape[0], dtype=wide), x.new_empty(grad.shape[0], dtype=wide)
 
 
-# What torch.compile, torch.export and torch.func see: one opaque op that reports for itself.
+# What torch.compile and torch.export see: one opaque op that reports for itself.
 @torch.library.custom_op("hypgeo::mean_checked", mutates_args=())
 def _checked(
     x: Tensor, w: Tensor | None, index: Tensor | None, sets: int, c: Tensor, model: int, kind: int
 ) -> tuple[Tensor, Tensor]:
     out, center, status = torch.ops.hypgeo.mean.default(x, w, index, sets, c, model, kind)
-    if status.any():
-        _report(status, MODELS[model], _KINDS[kind])
+    if status.item():
+        _report(status.item(), sets, MODELS[model], _KINDS[kind])
     return out, center
 
 
@@ -164,34 +164,110 @@ def _pull(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
 _checked.register_autograd(_pull, setup_context=_save)
 
 
-@_checked.register_vmap
-def _(
-    info: Any,
-    in_dims: tuple[int | None, ...],
-    x: Tensor,
-    w: Tensor | None,
-    index: Tensor | None,
-    sets: int,
-    c: Tensor,
-    model: int,
-    kind: int,
-) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
-    """The examples' sets, one example after the other."""
-    k = info.batch_size
+# What torch.func sees.
+class _Transformed(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        x: Tensor, w: Tensor | None, c: Tensor, index: Tensor | None, sets: int, model: int, kind: int
+    ) -> tuple[Tensor, Tensor]:
+        return _checked(x.contiguous(), w, index, sets, c, model, kind)
 
-    def together(t: Tensor | None, dim: int | None) -> Tensor | None:
-        if t is None:
-            return None
-        t = t.unsqueeze(0).expand(k, *t.shape) if dim is None else t.movedim(dim, 0)
-        return t.reshape(-1, *t.shape[2:])
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+        x, w, c, index, _, model, kind = inputs
+        ctx.mark_non_differentiable(output[1])
+        ctx.save_for_backward(x, w, c, index, output[1])
+        ctx.rest = model, kind
 
-    index = together(index, in_dims[2])
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        x, w, c, index, center = ctx.saved_tensors
+        gx, gw, gc = _TransformedPull.apply(grad, x, w, c, index, center, *ctx.rest)
+        return gx, None if w is None else gw, gc.sum() if c.dim() == 0 else gc, None, None, None, None
+
+    @staticmethod
+    def vmap(
+        info: Any,
+        dims: tuple[int | None, ...],
+        x: Tensor,
+        w: Tensor | None,
+        c: Tensor,
+        index: Tensor | None,
+        sets: int,
+        model: int,
+        kind: int,
+    ) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
+        k = info.batch_size
+        rows = _one_after_the_other(k, sets, (x, w, index, c), (dims[0], dims[1], dims[3], dims[2]))
+        out = _Transformed.apply(rows[0], rows[1], rows[3], rows[2], k * sets, model, kind)
+        return (out[0].unflatten(0, (k, sets)), out[1].unflatten(0, (k, sets))), (0, 0)
+
+
+class _TransformedPull(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        grad: Tensor,
+        x: Tensor,
+        w: Tensor | None,
+        c: Tensor,
+        index: Tensor | None,
+        center: Tensor,
+        model: int,
+        kind: int,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        found: tuple[Tensor, Tensor, Tensor] = torch.ops.hypgeo.mean_backward.default(
+            grad.contiguous(), x, w, index, center.contiguous(), c, model, kind
+        )
+        return found
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        raise NotImplementedError(
+            "torch.func differentiates a mean once; for second derivatives use torch.autograd.grad(create_graph=True)"
+        )
+
+    @staticmethod
+    def vmap(
+        info: Any,
+        dims: tuple[int | None, ...],
+        grad: Tensor,
+        x: Tensor,
+        w: Tensor | None,
+        c: Tensor,
+        index: Tensor | None,
+        center: Tensor,
+        model: int,
+        kind: int,
+    ) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
+        k = info.batch_size
+        grad, center = (
+            t.expand(k, *t.shape) if dim is None else t.movedim(dim, 0)
+            for t, dim in ((grad, dims[0]), (center, dims[5]))
+        )
+        sets = grad.shape[1]
+        rows = _one_after_the_other(k, sets, (x, w, index, c), (dims[1], dims[2], dims[4], dims[3]))
+        flat = _TransformedPull.apply(
+            grad.flatten(0, 1), rows[0], rows[1], rows[3], rows[2], center.flatten(0, 1), model, kind
+        )
+        return tuple(t.unflatten(0, (k, -1)) for t in flat), (0, 0, 0)
+
+
+def _one_after_the_other(
+    k: int, sets: int, given: tuple[Tensor | None, ...], dims: tuple[int | None, ...]
+) -> list[Tensor | None]:
+    """x, w, index and c of k examples under vmap as those of k times as many sets."""
+
+    def all_of(t: Tensor | None, dim: int | None) -> Tensor | None:
+        return None if t is None else t.expand(k, *t.shape) if dim is None else t.movedim(dim, 0)
+
+    x, w, index, c = (all_of(t, dim) for t, dim in zip(given, dims, strict=True))
+    assert x is not None and c is not None
     if index is not None:
-        index = index + torch.arange(k, device=index.device).repeat_interleave(len(index) // k) * sets
-    if in_dims[4] is not None or c.dim():
-        c = c.unsqueeze(0).expand(k, *c.shape) if in_dims[4] is None else c.movedim(in_dims[4], 0)
-        c = (c.unsqueeze(-1).expand(k, sets) if c.dim() == 1 else c).reshape(-1)
-    rows = together(x, in_dims[0])
-    assert rows is not None
-    out, center = _checked(rows.contiguous(), together(w, in_dims[1]), index, k * sets, c.contiguous(), model, kind)
-    return (out.unflatten(0, (k, sets)), center.unflatten(0, (k, sets))), (0, 0)
+        index = (index + sets * torch.arange(k, device=index.device).unsqueeze(-1)).reshape(-1)
+    c = c.unsqueeze(-1).expand(k, sets) if c.dim() == 1 else c
+    w = None if w is None else w.reshape(-1).contiguous()
+    return [x.reshape(-1, x.shape[-1]), w, index, c.reshape(-1).contiguous()]

@@ -6,7 +6,8 @@
 namespace hypgeo::mean {
 
 enum class Model : int64_t { kBall, kHyperboloid, kHalfSpace };
-enum class Kind : int64_t { kMidpoint, kFrechet };
+// kGuess, inside alone: the midpoint with weights w 3 / (2 + cosh r), r from an estimate; it is near the Frechet mean.
+enum class Kind : int64_t { kMidpoint, kFrechet, kGuess };
 enum Status : int8_t { kConverged = 0, kNotConverged = 1, kBadWeights = 2 };
 
 // Runs task(context, i) for i in [0, n), on several threads where it pays.

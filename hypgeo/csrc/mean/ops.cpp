@@ -148,12 +148,16 @@ std::tuple<Tensor, Tensor, Tensor> mean(const Tensor& x, const Maybe& w, const M
   Job job = job_of(x, w, s, c, model, kind);
   Tensor out = torch::stable::new_empty(x, {sets, job.width});
   Tensor center = torch::stable::new_empty(x, {sets, 2, job.d}, ScalarType::Double);
-  Tensor status = torch::stable::new_empty(x, {sets}, ScalarType::Char);
+  Tensor status = torch::stable::new_empty(x, {}, ScalarType::Long);
+  std::vector<int8_t> each_status(size_t(sets), kConverged);
   job.out = out.mutable_data_ptr();
   job.center = center.mutable_data_ptr<double>();
-  job.status = status.mutable_data_ptr<int8_t>();
+  job.status = each_status.data();
   const Kernels& k = pick();
   run(job, s, k.lanes, k.solve);
+  // how many sets did not converge; -1 where weights are no weights
+  const bool bad = std::count(each_status.begin(), each_status.end(), kBadWeights);
+  *status.mutable_data_ptr<int64_t>() = bad ? -1 : std::count(each_status.begin(), each_status.end(), kNotConverged);
   return {out, center, status};
 }
 

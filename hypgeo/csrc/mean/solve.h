@@ -46,9 +46,9 @@ void plain_sums(const Unit& u, int64_t begin, int64_t end, V* out) {
       n = mad(y[j], y[j], n);
     }
     const V s = u.s[g], h = n * (s * q), weight = u.w[g], kn = k * n;
-    if constexpr (kKind == Kind::kMidpoint) {
-      const V f = weight * s;
-      first += mad(2.0 * weight, h, weight);
+    if constexpr (kKind != Kind::kFrechet) {
+      const V part = kKind == Kind::kGuess ? weight / mad(splat<V>(2.0 / 3.0), h, splat<V>(1.0)) : weight, f = part * s;
+      first += mad(2.0 * part, h, part);
 #pragma GCC unroll 8
       for (int64_t j = 0; j < d; ++j) G[j] = mad(f, mad(kn, u.e[j], y[j]), G[j]);
     } else {
@@ -75,19 +75,26 @@ void plain_sums(const Unit& u, int64_t begin, int64_t end, V* out) {
 }
 
 // The same with G in pairs: sum of f w, and the factor of e apart from it.
-template <int D, Kind kKind>
+template <int D, Kind kKind, bool kLow>
 void fine_sums(const Unit& u, int64_t begin, int64_t end, V* out) {
   const int64_t d = D ? D : u.d, packed = kKind == Kind::kFrechet && d <= kDense ? d * (d + 1) / 2 : 0;
   const V c = u.c;
+  P w_here[D ? D : 1], g_here[D ? D : 1];
   for (int64_t j = 0; j < 3 + 2 * d + packed; ++j) out[j] = V{};
+  for (auto& v : g_here) v = P(V{}, V{});
   V* const y = out + u.sums_size - d;
   V *const G = out + 1, *const low = G + d, *const H = low + d + 2;
   V first{};
   P along(V{}, V{});
   for (int64_t g = begin; g < end; ++g) {
-    const V *x = u.x + g * d, *xl = u.xl ? u.xl + g * d : nullptr;
+    const V *x = u.x + g * d, *xl = kLow ? u.xl + g * d : nullptr;
     P n(V{}, V{});
-    for (int64_t j = 0; j < d; ++j) n = add(n, square(u.apart(x, xl, j)));
+#pragma GCC unroll 8
+    for (int64_t j = 0; j < d; ++j) {
+      const P w = u.apart(x, xl, j);
+      n = add(n, square(w));
+      if constexpr (D > 0) w_here[j] = w;
+    }
     const P s(u.s[g], u.sl[g]), h = mul(mul(n, s), u.q), kn = mul(n, u.k);
     const V weight = u.w[g];
     P f = mul(s, weight);
@@ -100,40 +107,54 @@ void fine_sums(const Unit& u, int64_t begin, int64_t end, V* out) {
       first = mad(weight, b.across, first);
       const V lean = c * weight * b.lean * (s.hi * s.hi);
       if (packed) {
-        for (int64_t j = 0; j < d; ++j) y[j] = mad(kn.hi, u.e[j], u.apart(x, xl, j).hi);
+#pragma GCC unroll 8
+        for (int64_t j = 0; j < d; ++j) y[j] = mad(kn.hi, u.e[j], D ? w_here[D ? j : 0].hi : u.apart(x, xl, j).hi);
         add_outer<D>(lean, y, d, H);
       } else {
         u.kappa[g] = kn.hi;
         u.leaning[g] = lean;
       }
     }
+#pragma GCC unroll 8
     for (int64_t j = 0; j < d; ++j) {
-      const P r = add(P(G[j], low[j]), mul(f, u.apart(x, xl, j)));
-      G[j] = r.hi;
-      low[j] = r.lo;
+      if constexpr (D > 0) {
+        g_here[j] = add(g_here[j], mul(f, w_here[j]));
+      } else {
+        const P r = add(P(G[j], low[j]), mul(f, u.apart(x, xl, j)));
+        G[j] = r.hi;
+        low[j] = r.lo;
+      }
     }
     along = add(along, mul(f, kn));
   }
   out[0] = first;
+  if constexpr (D > 0) {
+    for (int j = 0; j < D; ++j) {
+      G[j] = g_here[j].hi;
+      low[j] = g_here[j].lo;
+    }
+  }
   out[1 + 2 * d] = along.hi;
   out[2 + 2 * d] = along.lo;
 }
 
 using Sums = void (*)(const Unit&, int64_t, int64_t, V*);
+template <int D, Kind kKind>
+Sums choose(bool fine, bool low) {
+  if constexpr (kKind != Kind::kGuess) {
+    if (fine) return low ? &fine_sums<D, kKind, true> : &fine_sums<D, kKind, false>;
+  }
+  return low ? &plain_sums<D, kKind, true> : &plain_sums<D, kKind, false>;
+}
 template <Kind kKind>
 Sums choose(const Unit& u, bool fine) {
-#define HYPGEO_MEAN_PICK(D)                                    \
-  (fine            ? &fine_sums<D, kKind>                      \
-   : u.low()       ? &plain_sums<D, kKind, true>               \
-                   : &plain_sums<D, kKind, false>)
   switch (u.d) {
-    case 2: return HYPGEO_MEAN_PICK(2);
-    case 3: return HYPGEO_MEAN_PICK(3);
-    case 4: return HYPGEO_MEAN_PICK(4);
-    case 5: return HYPGEO_MEAN_PICK(5);
-    default: return HYPGEO_MEAN_PICK(0);
+    case 2: return choose<2, kKind>(fine, u.low());
+    case 3: return choose<3, kKind>(fine, u.low());
+    case 4: return choose<4, kKind>(fine, u.low());
+    case 5: return choose<5, kKind>(fine, u.low());
+    default: return choose<0, kKind>(fine, u.low());
   }
-#undef HYPGEO_MEAN_PICK
 }
 
 // u.total: the sums over all points, the same in every lane where the lanes are points.  G's low parts are added to it.
@@ -317,12 +338,12 @@ inline void step_by(Unit& u, const V* z, V damp) {
   u.move(t);
 }
 
-// Newton's method; a step that does not reduce the gradient is halved.  What is left after a step of length T is about
-// T^2; lanes are done where that is below `goal`.  Returns the lanes that are not done.
+// Newton's method; a step that does not reduce the gradient is halved.  Lanes are done where what is left is below 2^-6
+// of what a float32 can show (last), or small enough for `refine`.  Returns the lanes that are not done.
 inline M descend(Unit& u, bool last) {
   const int64_t d = u.d;
   V *const from_h = u.temp + d * 4, *const from_l = u.temp + d * 5;
-  V best = splat<V>(__builtin_inf()), damp = splat<V>(1.0);
+  V best = splat<V>(__builtin_inf()), damp = splat<V>(1.0), before = best;
   M open = best > 0.0;
   for (int64_t j = 0; j < d; ++j) {
     from_h[j] = u.mh[j];
@@ -336,7 +357,8 @@ inline M descend(Unit& u, bool last) {
     if (turn == 0 && !any(better)) break;
     V* const z = u.temp + 3 * d;
     newton<Kind::kFrechet>(u, u.total + 1, z);
-    const V stretch = u.stretch();
+    const V stretch = vmin<V>(u.stretch(), splat<V>(1.0));
+    const V goal = last ? vmax<V>(0x1p-30 * stretch, splat<V>(0x1p-86)) : splat<V>(0x1p-32);
     for (int64_t j = 0; j < d; ++j) {
       from_h[j] = better ? u.mh[j] : from_h[j];
       from_l[j] = better ? u.ml[j] : from_l[j];
@@ -347,8 +369,10 @@ inline M descend(Unit& u, bool last) {
     u.settle();
     best = better ? now : best;
     const V far2 = u.c * norm2(u.step, d);
-    const V goal = last ? vmax<V>(0x1p-30 * vmin<V>(stretch, splat<V>(1.0)), splat<V>(0x1p-86)) : splat<V>(0x1p-31);
-    const M done = better & (far2 <= goal);
+    // a step of length T leaves about k T^2; two steps tell k
+    const V k = vmin<V>(0x1p-6 + 4.0 * vsqrt<V>(far2) / before, splat<V>(0.5));
+    const M done = better & (k * far2 <= goal);
+    before = far2;
     damp = better ? (done ? splat<V>(1.0) : vmin<V>(2.0 * damp, splat<V>(1.0))) : 0.5 * damp;
     step_by(u, u.step, open ? damp : V{});
     open = open & ~done;
@@ -366,7 +390,7 @@ M refine(Unit& u) {
     V* const z = u.step;
     newton<kKind>(u, u.total + 1, z);
     const V far2 = u.c * norm2(z, u.d);
-    const V goal = vmax<V>(0x1p-60 * vmin<V>(u.stretch(), splat<V>(1.0)), splat<V>(0x1p-110));
+    const V goal = vmax<V>(0x1p-56 * vmin<V>(u.stretch(), splat<V>(1.0)), splat<V>(0x1p-110));
     step_by(u, z, splat<V>(1.0));
     open = open & ~(far2 <= goal);
     if (!any(open)) break;
@@ -374,7 +398,7 @@ M refine(Unit& u) {
   return open;
 }
 
-// A first guess: the origin, or in the half-space the heaviest point; then the midpoint.
+// From the origin, or in the half-space the heaviest point, to the midpoint or a guess of the Frechet mean, and on.
 template <Kind kKind>
 M find(Unit& u, bool fine) {
   V most = splat<V>(-1.0);
@@ -394,9 +418,11 @@ M find(Unit& u, bool fine) {
     }
   }
   u.settle();
+  // the first view may be from far away
+  constexpr bool exact = kKind == Kind::kMidpoint;
   for (int turn = 0; turn < 4; ++turn) {
-    add_up<Kind::kMidpoint>(u, false);
-    if (!any(to_midpoint(u) > 1.0 - 0x1p-20)) break;
+    add_up<exact ? Kind::kMidpoint : Kind::kGuess>(u, false);
+    if (!any(to_midpoint(u) > (exact ? 1.0 - 0x1p-20 : 0.5))) break;
   }
   const M open = kKind == Kind::kFrechet ? descend(u, !fine) : splat<V>(1.0) < 0.0;
   return fine ? refine<kKind>(u) | open : open;
@@ -416,9 +442,9 @@ void write(const Unit& u, int l, T* out) {
     dd a = dd(u.mh[j][l], u.ml[j][l]);
     if (lift) a = 2.0 * a / dd(u.own.hi[l], u.own.lo[l]);
     if (u.half) a.hi = a.hi > most ? most : a.hi < -most ? -most : a.hi;
-    if (u.half && j == d - 1 && !(a.hi > least)) a = dd(least);
+    if (u.half && j == d - 1 && a.hi < least) a = dd(least);
     to[j] = T(a.hi + a.lo);
-    square += two_prod(to[j], to[j]);
+    square += two_prod<double>(double(to[j]), double(to[j]));
   }
   if (lift) out[0] = T(sqrt(square + 1.0 / dd(c)).hi);
   if (u.job.model == Model::kBall && !((1.0 - square * c).hi > 0.0)) {  // a rounding put it on the rim

@@ -159,21 +159,33 @@ struct Unit {
     }
   }
 
-  template <class T>
+  template <class T, int D>
   void gather() {
-    const T* from = static_cast<const T*>(job.x) + (job.width - d);
+    const int64_t n = D ? D : d;
+    const T* from = static_cast<const T*>(job.x) + (job.width - n);
     each_group([&](int64_t g) {
       for (int l = 0; l < L; ++l) {
-        double* to = reinterpret_cast<double*>(x + g * d) + l;
+        double* to = reinterpret_cast<double*>(x + g * n) + l;
         const int64_t row = rows[g * L + l];
         if (row >= 0) {
           const T* p = from + row * job.width;
-          for (int64_t j = 0; j < d; ++j) to[j * L] = double(p[j]);
+#pragma GCC unroll 8
+          for (int64_t j = 0; j < n; ++j) to[j * L] = double(p[j]);
         } else {  // the origin, without weight
-          for (int64_t j = 0; j < d; ++j) to[j * L] = half && j == d - 1 ? 1.0 : 0.0;
+          for (int64_t j = 0; j < n; ++j) to[j * L] = half && j == n - 1 ? 1.0 : 0.0;
         }
       }
     });
+  }
+  template <class T>
+  void gather() {
+    switch (d) {
+      case 2: return gather<T, 2>();
+      case 3: return gather<T, 3>();
+      case 4: return gather<T, 4>();
+      case 5: return gather<T, 5>();
+      default: return gather<T, 0>();
+    }
   }
 
   // Coordinates and scales; in pairs where `want`.
