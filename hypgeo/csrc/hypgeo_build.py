@@ -55,7 +55,8 @@ LIBRARY = "libhypgeo.dylib" if sys.platform == "darwin" else "libhypgeo.so"
 OLDEST_TORCH = (2, 10)  # the version whose stable ABI is asked for: TORCH_TARGET_VERSION below
 DEFINES = ["-DTORCH_TARGET_VERSION=0x020a000000000000", "-DTORCH_STABLE_ONLY"]
 # No fast-math, no contraction: error-free transformations live here.  No -march=native: the library travels.
-CXX_FLAGS = ["-O2", "-ftree-vectorize", "-std=c++20", "-fPIC", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden", "-pthread"]
+CXX_FLAGS = ["-O3", "-std=c++20", "-fPIC", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden", "-pthread"]
+SLOW_FLAGS = ["-O1"]  # for files named *_slow.cpp: run for few rows, compiled by everybody
 # Files named *_kernel.cpp are compiled once more for each of these, and the library chooses at run time.
 LEVELS = {"avx2": ["-mavx2", "-mfma"], "avx512": ["-mavx512f", "-mavx512dq", "-mavx512vl", "-mfma"]}
 ARCHITECTURES = (80, 90)
@@ -168,7 +169,10 @@ def compile_library() -> Path:
     flags = [*CXX_FLAGS, *shlex.split(os.environ.get("CXXFLAGS", "")), *DEFINES, f"-DHYPGEO_COMPILER={version}"]
     cxx = [*compiler, *flags]
     sources = sorted(CSRC.glob("**/*.cpp"))
-    jobs = [([*cxx, "-DHYPGEO_ISA=base", *include], source, "") for source in sources]
+    jobs = []
+    for source in sources:
+        slow = SLOW_FLAGS if source.stem.endswith("_slow") else []
+        jobs.append(([*cxx, *slow, "-DHYPGEO_ISA=base", *include], source, ""))
     if platform.machine() in ("x86_64", "AMD64"):
         for level, more in LEVELS.items():
             command = [*cxx, *more, f"-DHYPGEO_ISA={level}", *include]

@@ -116,7 +116,8 @@ void land(const Job& job, int64_t r, const std::vector<Big>& exact, T* to) {
     if (inside_rim(to, n, c)) return;
     Big sum(0.0);
     for (const Big& x : exact) sum = sum + sqr(x);
-    const Big pull = (1.0 - 3.0 * eps) / sqrt(sum * c);
+    // rounding the coordinates moves a point by at most eps / 2
+    const Big pull = (1.0 - 0.75 * eps) / sqrt(sum * c);
     for (int64_t i = 0; i < n; ++i) to[i] = nearest<T>(exact[i] * pull);
   } else if constexpr (Op::out == Layout::kHalfPoint) {
     for (int64_t i = 0; i < n; ++i) to[i] = to[i] > most ? most : to[i] < -most ? -most : to[i];
@@ -170,7 +171,7 @@ void backward_slow(const Job& job, int64_t r) {
     big_precision(bits);
     const bool last = bits * 2 > kMostBits;
     const SlowRow<Op, T> row(job, r);
-    tape.size = 1;
+    tape.reset();
     In<Rev<Big>, K> in;
     for (int p = 0; p < kPairs; ++p) in.gram[p] = leaf(row.in.gram[p], tape);
     for (int j = 0; j < K; ++j) {
@@ -180,16 +181,16 @@ void backward_slow(const Job& job, int64_t r) {
     if constexpr (Op::number) in.number = leaf(row.in.number, tape);
     in.c = leaf(row.in.c, tape);
     const Out<Rev<Big>, K> out = Op::coef(in);
-    for (int i = 0; i < tape.size; ++i) adjoint[size_t(i)] = Big(0.0);
+    tape.clear(adjoint.data());
     std::vector<Big> u;
     if constexpr (row_out) {
       for (int64_t i = 0; i < k; ++i) u.emplace_back(double(at<T>(job.grad, r, first_column(Op::out) + i)));
       for (int j = 0; j < K; ++j) {
-        if (out.a[j].id) adjoint[size_t(out.a[j].id)] = adjoint[size_t(out.a[j].id)] + row.inner(u, row.framed[j]);
+        adjoint[size_t(out.a[j].id)] = adjoint[size_t(out.a[j].id)] + row.inner(u, row.framed[j]);
       }
     }
     const auto seed = [&](const Rev<Big>& node, int64_t column) {
-      if (node.id) adjoint[size_t(node.id)] = adjoint[size_t(node.id)] + Big(double(at<T>(job.grad, r, column)));
+      adjoint[size_t(node.id)] = adjoint[size_t(node.id)] + Big(double(at<T>(job.grad, r, column)));
     };
     if constexpr (!row_out || has_time(Op::out) || has_last(Op::out)) seed(out.odd, odd_column(Op::out, k));
     if constexpr (Op::out == Layout::kLorentzPointLast) seed(out.time, 0);

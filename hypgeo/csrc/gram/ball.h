@@ -71,6 +71,31 @@ HYPGEO_HD S product_of_gaps(const S& gx, const S& gy) {
   return select(0.0 < gx, gx * gy, gx);
 }
 
+// asinh(sqrt(c) h) / sqrt(c), whose derivative in h is algebraic.
+template <class S>
+HYPGEO_HD S arc(const S& h, const S& c) {
+  return h * asinhcq(c * sqr(h));
+}
+template <class S>
+HYPGEO_HD Rev<S> arc(const Rev<S>& h, const Rev<S>& c) {
+  const S q = sqr(h.v), z = c.v * q;
+  return binary(h, c, h.v * asinhcq(z), 1.0 / sqrt(1.0 + z), h.v * q * dasinhcq(z));
+}
+
+// sinh(kh) / sinh(h), p = sinh^2(h), per = h / sinh(h).  Away from p = 0 the derivatives follow from the value alone.
+template <class S>
+HYPGEO_HD S sinh_ratio(const S& k, const S& p, const S& per) {
+  return k * per * sinhcq(sqr(k * per) * p);
+}
+template <class S>
+HYPGEO_HD Rev<S> sinh_ratio(const Rev<S>& k, const Rev<S>& p, const Rev<S>& per) {
+  const Rev<S> near = k * per * sinhcq(sqr(k * per) * p);
+  const auto large = 0.25 < p.v;
+  const S cosh = sqrt(1.0 + p.v * sqr(near.v));
+  const S slope = (k.v * cosh / sqrt(1.0 + p.v) - near.v) / (2.0 * select(large, p.v, S(1.0)));
+  return select(large, binary(k, p, near.v, per.v * cosh, slope), near);
+}
+
 }  // namespace ball
 
 // ---- distances
@@ -194,22 +219,22 @@ struct PoincareLogmap0 : ball::Maps<ball::kVector, ball::kPoint> {
 // The point at fraction t: (W_x x + W_y y) / (W_x + W_y + W_0).  On the hyperboloid (spatial part 2x / g, time (2 - g) / g)
 // the geodesic is (sinh((1 - t)D) X + sinh(tD) Y) / sinh D; back in the ball, with h = D/2, P = sinh^2 h = c|w|^2 / (g_x g_y),
 //   W_x = g_y sinh((1 - t)h) cosh((1 - t)h),  W_y = g_x sinh(th) cosh(th),  W_0 = g_x g_y sinh((1 - t)h) sinh(th) sinh h,
-// all positive for 0 < t < 1; below they are divided by h.  The larger of W_x, W_y divides the others, so that the
+// all positive for 0 < t < 1; below they are divided by sinh h.  The larger of W_x, W_y divides the others, so that the
 // derivatives do not cancel near either end, and the ends themselves are exact.
 struct PoincareGeodesic : ball::MapsDifference<ball::kPoint, ball::kPoint, ball::kPoint> {
   static constexpr bool number = true, cancels = true;  // outside 0 <= t <= 1
   template <class S>
   static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
     const S gx = ball::gap(in, 0), gy = ball::gap(in, 1), q = in.c * in.g(1, 1);
-    const S p = q / (gx * gy), per = asinhcq(p), square = p * sqr(per);
-    const S reach = sqr(in.number) * square;
+    const S p = q / (gx * gy), per = asinhcq(p);
+    const S reach = sqr(in.number * per) * p;
     const auto beyond = ball::sqr_most < reach;
-    const S t = in.number * select(beyond, ball::most / sqrt(select(beyond, reach, S(1.0))), S(1.0)), rest = 1.0 - t;
-    const S sx = rest * sinhcq(sqr(rest) * square), sy = t * sinhcq(sqr(t) * square);
-    const S wx = gy * sx * sqrt(1.0 + square * sqr(sx)), wy = gx * sy * sqrt(1.0 + square * sqr(sy));
+    const S t = in.number * select(beyond, ball::most / sqrt(select(beyond, reach, S(1.0))), S(1.0));
+    const S sx = ball::sinh_ratio(1.0 - t, p, per), sy = ball::sinh_ratio(t, p, per);
+    const S wx = gy * sx * sqrt(1.0 + p * sqr(sx)), wy = gx * sy * sqrt(1.0 + p * sqr(sy));
     const auto first = wy < wx;
     const S inverse = 1.0 / select(first, wx, wy);
-    const S other = select(first, wy, wx) * inverse, zero = q * per * sx * sy * inverse;
+    const S other = select(first, wy, wx) * inverse, zero = q * sx * sy * inverse;
     const S share = 1.0 / (1.0 + other + zero);
     return {{select(zero < 1.0, 1.0 - zero * share, (1.0 + other) * share), share * select(first, other, S(1.0))},
             S(0.0),
@@ -294,7 +319,7 @@ struct PoincareHyperplaneDist : ball::MapsDifference<Layout::kNumber, ball::kPoi
     const auto some = 0.0 < aa;
     const S size = select(some, sqrt(select(some, aa, S(1.0))), ball::one_at_zero(aa));
     const S h = -2.0 * (gp * wa + in.c * in.g(1, 1) * (in.g(0, 2) + wa)) / (gx * gp * size);
-    return ball::just<S, 3>(h * asinhcq(in.c * sqr(h)));
+    return ball::just<S, 3>(ball::arc(h, in.c));
   }
 };
 

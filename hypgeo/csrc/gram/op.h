@@ -80,29 +80,58 @@ struct Out {
 
 // ---- reverse mode
 
-// The record of one evaluation: to each node, what it depends on and how strongly.  A. Griewank, A. Walther. Evaluating
+// The record of one evaluation: from each node, what it depends on and how strongly.  A. Griewank, A. Walther. Evaluating
 // Derivatives. 2nd ed., SIAM, 2008, chapter 4.  Node 0 takes what flows to constants.
+// A number type that says `straight` has its tape laid out by the compiler: everything but the weights is a constant then,
+// the sweep is unrolled, and what flows to node 0 is dropped.  The others keep a record at run time.
 template <class S>
 struct Tape {
   static constexpr int kMost = 320;
-  S weight[kMost][2];
-  short parent[kMost][2];
-  int size = 1;
-  HYPGEO_HD int push(int p, const S& wp, int q, const S& wq) {
-    weight[size][0] = wp;
-    weight[size][1] = wq;
-    parent[size][0] = short(p);
-    parent[size][1] = short(q);
-    return size++;
+  static constexpr bool straight = requires { S::straight; };
+  enum Kind : short { kUnit, kMinus, kGeneral };  // a weight of 1, of -1, of weight[i]
+  struct Edge {
+    short from, to;
+    Kind kind;
+  };
+  S weight[2 * kMost];
+  Edge edge[2 * kMost];
+  int size = 1, edges = 0;
+
+  HYPGEO_HD void reset() {
+    size = 1;
+    edges = 0;
   }
-  HYPGEO_HD int leaf() { return push(0, S(0.0), 0, S(0.0)); }
-  // adjoint[i] becomes the derivative in node i of sum of seed times result; seeded by the caller, zero elsewhere.
+  HYPGEO_HD int leaf() { return size++; }
+  HYPGEO_HD void depends(int to, const S& w) {
+    if (!straight && !to) return;
+    edge[edges] = {short(size), short(to), kGeneral};
+    weight[edges++] = w;
+  }
+  HYPGEO_HD void depends(int to, double sign) {
+    if (!straight && !to) return;
+    edge[edges++] = {short(size), short(to), sign < 0 ? kMinus : kUnit};
+  }
+  HYPGEO_HD void follow(int i, S* adjoint) const {
+    const Edge e = edge[i];
+    const S& a = adjoint[e.from];
+    // an unselected branch has adjoint 0 and may have an infinite weight
+    adjoint[e.to] = adjoint[e.to] + (e.kind == kGeneral ? times_or_zero(a, weight[i]) : e.kind == kUnit ? a : -a);
+  }
+  HYPGEO_HD void clear(S* adjoint) const {
+    if constexpr (straight) {
+#pragma GCC unroll 320
+      for (int i = 0; i < size; ++i) adjoint[i] = S(0.0);
+    } else {
+      for (int i = 0; i < size; ++i) adjoint[i] = S(0.0);
+    }
+  }
+  // adjoint[i] becomes the derivative in node i of sum of seed times result; cleared and seeded by the caller.
   HYPGEO_HD void sweep(S* adjoint) const {
-    for (int i = size - 1; i > 0; --i) {
-      for (int k = 0; k < 2; ++k) {
-        // an unselected branch has adjoint 0 and may have an infinite weight
-        if (parent[i][k]) adjoint[parent[i][k]] = adjoint[parent[i][k]] + times_or_zero(adjoint[i], weight[i][k]);
-      }
+    if constexpr (straight) {
+#pragma GCC unroll 640
+      for (int i = edges - 1; i >= 0; --i) follow(i, adjoint);
+    } else {
+      for (int i = edges - 1; i >= 0; --i) follow(i, adjoint);
     }
   }
 };
@@ -122,22 +151,27 @@ template <class S>
 HYPGEO_HD Rev<S> leaf(const S& value, Tape<S>& tape) {
   return Rev<S>(value, tape.leaf(), &tape);
 }
-template <class S>
-HYPGEO_HD Rev<S> unary(const Rev<S>& a, const S& value, const S& slope) {
-  return a.id ? Rev<S>(value, a.tape->push(a.id, slope, 0, slope), a.tape) : Rev<S>(value);
+template <class S, class W>
+HYPGEO_HD Rev<S> unary(const Rev<S>& a, const S& value, const W& slope) {
+  if (!a.tape) return Rev<S>(value);
+  a.tape->depends(a.id, slope);
+  return Rev<S>(value, a.tape->leaf(), a.tape);
 }
-template <class S>
-HYPGEO_HD Rev<S> binary(const Rev<S>& a, const Rev<S>& b, const S& value, const S& wa, const S& wb) {
-  Tape<S>* t = a.id ? a.tape : b.tape;
-  return a.id || b.id ? Rev<S>(value, t->push(a.id, wa, b.id, wb), t) : Rev<S>(value);
+template <class S, class W>
+HYPGEO_HD Rev<S> binary(const Rev<S>& a, const Rev<S>& b, const S& value, const W& wa, const W& wb) {
+  Tape<S>* t = a.tape ? a.tape : b.tape;
+  if (!t) return Rev<S>(value);
+  t->depends(a.id, wa);
+  t->depends(b.id, wb);
+  return Rev<S>(value, t->leaf(), t);
 }
 
 template <class S>
-HYPGEO_HD Rev<S> operator-(const Rev<S>& a) { return unary(a, -a.v, S(-1.0)); }
+HYPGEO_HD Rev<S> operator-(const Rev<S>& a) { return unary(a, -a.v, -1.0); }
 template <class S>
-HYPGEO_HD Rev<S> operator+(const Rev<S>& a, const Rev<S>& b) { return binary(a, b, a.v + b.v, S(1.0), S(1.0)); }
+HYPGEO_HD Rev<S> operator+(const Rev<S>& a, const Rev<S>& b) { return binary(a, b, a.v + b.v, 1.0, 1.0); }
 template <class S>
-HYPGEO_HD Rev<S> operator-(const Rev<S>& a, const Rev<S>& b) { return binary(a, b, a.v - b.v, S(1.0), S(-1.0)); }
+HYPGEO_HD Rev<S> operator-(const Rev<S>& a, const Rev<S>& b) { return binary(a, b, a.v - b.v, 1.0, -1.0); }
 template <class S>
 HYPGEO_HD Rev<S> operator*(const Rev<S>& a, const Rev<S>& b) { return binary(a, b, a.v * b.v, b.v, a.v); }
 template <class S>
@@ -146,13 +180,13 @@ HYPGEO_HD Rev<S> operator/(const Rev<S>& a, const Rev<S>& b) {
   return binary(a, b, q, r, -(q * r));
 }
 template <class S>
-HYPGEO_HD Rev<S> operator+(const Rev<S>& a, double b) { return unary(a, a.v + b, S(1.0)); }
+HYPGEO_HD Rev<S> operator+(const Rev<S>& a, double b) { return unary(a, a.v + b, 1.0); }
 template <class S>
 HYPGEO_HD Rev<S> operator+(double a, const Rev<S>& b) { return b + a; }
 template <class S>
-HYPGEO_HD Rev<S> operator-(const Rev<S>& a, double b) { return unary(a, a.v - b, S(1.0)); }
+HYPGEO_HD Rev<S> operator-(const Rev<S>& a, double b) { return unary(a, a.v - b, 1.0); }
 template <class S>
-HYPGEO_HD Rev<S> operator-(double a, const Rev<S>& b) { return unary(b, a - b.v, S(-1.0)); }
+HYPGEO_HD Rev<S> operator-(double a, const Rev<S>& b) { return unary(b, a - b.v, -1.0); }
 template <class S>
 HYPGEO_HD Rev<S> operator*(const Rev<S>& a, double b) { return unary(a, a.v * b, S(b)); }
 template <class S>
@@ -194,16 +228,25 @@ template <class S>
 HYPGEO_HD Rev<S> asinh(const Rev<S>& a) { return unary(a, asinh(a.v), 1.0 / sqrt(1.0 + sqr(a.v))); }
 // Functions of q = t^2 with removable singularities (scalar/special.h), each with its derivative in q, together where a
 // number type computes both at less than twice the cost.
-#define HYPGEO_WITH_SLOPE(f, df)                             \
-  template <class S>                                         \
-  HYPGEO_HD Rev<S> f(const Rev<S>& q) {                      \
-    if constexpr (requires(const S& a, S& s) { f(a, s); }) { \
-      S slope;                                               \
-      const S value = f(q.v, slope);                         \
-      return unary(q, value, slope);                         \
-    } else {                                                 \
-      return unary(q, f(q.v), df(q.v));                      \
-    }                                                        \
+template <class S>
+struct Slope {
+  S value, slope;
+};
+#define HYPGEO_WITH_SLOPE(f, df)                                                    \
+  template <class S>                                                                \
+  HYPGEO_CONST Slope<S> f##_slope(S q) {                                            \
+    if constexpr (requires(const S& a, S& s) { f(a, s); }) {                        \
+      Slope<S> r;                                                                   \
+      r.value = f(q, r.slope);                                                      \
+      return r;                                                                     \
+    } else {                                                                        \
+      return {f(q), df(q)};                                                         \
+    }                                                                               \
+  }                                                                                 \
+  template <class S>                                                                \
+  HYPGEO_HD Rev<S> f(const Rev<S>& q) {                                             \
+    const Slope<S> r = f##_slope(q.v);                                              \
+    return unary(q, r.value, r.slope);                                              \
   }
 HYPGEO_WITH_SLOPE(coshq, 0.5 * sinhcq)
 HYPGEO_WITH_SLOPE(sinhcq, dsinhcq)

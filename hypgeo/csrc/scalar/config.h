@@ -36,3 +36,10 @@
 #else
 #define HYPGEO_FMA 0
 #endif
+
+// A long function of its arguments' values alone: what surrounds a call may be simplified across it.
+#if defined(__CUDACC__)
+#define HYPGEO_CONST __host__ __device__
+#else
+#define HYPGEO_CONST __attribute__((const, noinline))
+#endif

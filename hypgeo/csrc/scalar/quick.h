@@ -11,6 +11,7 @@ inline namespace HYPGEO_ISA {
 template <class R>
 struct Quick {
   using V = typename Bounded<R>::V;
+  static constexpr bool straight = true;  // see Tape
   R v;
   Quick() = default;
   HYPGEO_HD explicit Quick(double a) : v(Bounded<R>(a).v) {}
