@@ -211,17 +211,23 @@ def cuda_check() -> None:
         return
     torch, _ = find_torch()
     OBJECTS.mkdir(parents=True, exist_ok=True)
-    for source in sorted(CSRC.glob("**/*.cu")):
-        for arch in ARCHITECTURES:
-            target = OBJECTS / f"check_{source.stem}_{arch}.o"
-            flags = [*NVCC_FLAGS, *DEFINES, f"-arch=sm_{arch}", "-Xptxas=-v"]
-            include = ["-I", str(CSRC), "-isystem", str(torch / "include")]
-            output = run([nvcc, *flags, *include, "-c", str(source), "-o", str(target)])
+
+    def check(job: tuple[Path, int]) -> str:
+        source, arch = job
+        target = OBJECTS / f"check_{source.stem}_{arch}.o"
+        flags = [*NVCC_FLAGS, *DEFINES, f"-arch=sm_{arch}", "-Xptxas=-v"]
+        include = ["-I", str(CSRC), "-isystem", str(torch / "include")]
+        return run([nvcc, *flags, *include, "-c", str(source), "-o", str(target)])
+
+    jobs = [(source, arch) for source in sorted(CSRC.glob("**/*.cu")) for arch in ARCHITECTURES]
+    with ThreadPoolExecutor(max(int(os.environ.get("MAX_JOBS", min(os.cpu_count() or 1, 8))), 1)) as pool:
+        for (source, arch), output in zip(jobs, pool.map(check, jobs), strict=True):
             spills = [int(n) for n in re.findall(r"(\d+) bytes spill stores", output)]
             registers = [int(n) for n in re.findall(r"Used (\d+) registers", output)]
             print(
                 f"{source.relative_to(CSRC)} sm_{arch}: {len(registers)} kernels, at most {max(registers)} registers,"
-                f" at most {max(spills)} bytes spilled"
+                f" at most {max(spills)} bytes spilled",
+                flush=True,
             )
 
 

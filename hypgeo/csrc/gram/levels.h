@@ -42,14 +42,14 @@ struct Framed {
   static constexpr int K = Op::rows;
   static constexpr bool twofold = !std::is_same_v<R, Lanes>;
   const Source& source;
-  static constexpr bool framed(int j) { return Op::frame[j] != Frame::kPlain; }
+  static HYPGEO_HD constexpr bool framed(int j) { return frame_of<Op>(j) != Frame::kPlain; }
 
   HYPGEO_HD Lanes raw(int j, int64_t i) const { return source.raw(j, i); }
   HYPGEO_HD Lanes upstream(int64_t i) const { return source.u(i); }
   HYPGEO_HD Twofold row(int j, int64_t i) const {  // lo is zero where it is not used
     const Lanes y = raw(j, i);
     if (!framed(j)) return Twofold(y, Lanes{});
-    const Lanes x = Op::frame[j] == Frame::kMinusFirst ? -raw(0, i) : raw(0, i);
+    const Lanes x = frame_of<Op>(j) == Frame::kMinusFirst ? -raw(0, i) : raw(0, i);
     if constexpr (twofold) return two_sum<Lanes>(y, x);
     return Twofold(y + x, Lanes{});
   }
@@ -192,8 +192,8 @@ constexpr double kCombining = std::is_same_v<R, Lanes> ? (Op::rows + 2) * kU : (
 
 template <class M>
 HYPGEO_HD unsigned bits(const M& m) {
-  if constexpr (std::is_same_v<M, bool>) {
-    return m;
+  if constexpr (std::is_integral_v<M>) {
+    return m ? 1u : 0u;
 #if defined(__AVX512DQ__)
   } else if constexpr (sizeof(M) == 64) {
     return _mm512_movepi64_mask(__m512i(m));
@@ -225,7 +225,7 @@ HYPGEO_HD In<S, Op::rows> inputs(const Block& block, const Grams<Op, decltype(S:
   for (int p = 0; p < Grams<Op, R>::kPairs; ++p) in.gram[p] = S(grams.g[p].v, grams.g[p].e);
   for (int j = 0; j < Op::rows; ++j) {
     in.square[j] = S(grams.square[j].v, grams.square[j].e);
-    if (reads_odd(Op::in[j])) in.odd[j] = S(R(block.odd[j]), Lanes{});
+    if (reads_odd(layout_in<Op>(j))) in.odd[j] = S(R(block.odd[j]), Lanes{});
   }
   if constexpr (Op::number) in.number = S(R(block.number), Lanes{});
   in.c = S(R(block.c), Lanes{});
@@ -239,7 +239,7 @@ template <class Op, class S>
 HYPGEO_HD LaneMask ordinary(const In<S, Op::rows>& in) {
   LaneMask m = total(in.c.v) < splat<Lanes>(0x1p60);
   for (int j = 0; j < Op::rows; ++j) {
-    const Layout l = Op::in[j];
+    const Layout l = layout_in<Op>(j);
     const Lanes size = total(in.square[j].v), scaled = total(in.c.v) * size;
     if (in_ball(l)) {
       Lanes all = scaled;
@@ -360,7 +360,7 @@ HYPGEO_HD unsigned backward_level(const Block& block, const Source& source, cons
   for (int p = 0; p < kPairs; ++p) in.gram[p] = leaf(plain.gram[p], tape);
   for (int j = 0; j < K; ++j) {
     in.square[j] = rows.framed(j) ? leaf(plain.square[j], tape) : in.gram[j * (j + 1) / 2 + j];
-    if (reads_odd(Op::in[j])) in.odd[j] = leaf(plain.odd[j], tape);
+    if (reads_odd(layout_in<Op>(j))) in.odd[j] = leaf(plain.odd[j], tape);
   }
   if constexpr (Op::number) in.number = leaf(plain.number, tape);
   in.c = leaf(plain.c, tape);
@@ -403,7 +403,7 @@ HYPGEO_HD unsigned backward_level(const Block& block, const Source& source, cons
   for (int j = 0; j < K; ++j) m[j][K] = row_out ? out.a[j].v : S(0.0);
   for (int j = 1; j < K; ++j) {  // row j = argument j -/+ argument 0
     if (!rows.framed(j)) continue;
-    for (int i = 0; i <= K; ++i) m[0][i] = Op::frame[j] == Frame::kMinusFirst ? m[0][i] - m[j][i] : m[0][i] + m[j][i];
+    for (int i = 0; i <= K; ++i) m[0][i] = frame_of<Op>(j) == Frame::kMinusFirst ? m[0][i] - m[j][i] : m[0][i] + m[j][i];
   }
 
   for (int r = 0; r < K; ++r) {
@@ -427,16 +427,16 @@ HYPGEO_HD unsigned backward_level(const Block& block, const Source& source, cons
       if constexpr (row_out) v = plus_term(v, m[r][K].v, rows.upstream(i));
       const Lanes whole = total(v);
       size2 = vfma<Lanes>(whole, whole, size2);
-      if (has_time(Op::in[r])) {
+      if (has_time(layout_in<Op>(r))) {
         residue = vfma<Lanes>(rows.raw(r, i), rest(v, rounded(whole, trust.single)), residue);
         along = vfma<Lanes>(rows.raw(r, i), whole, along);
       }
-      put(r, first_column(Op::in[r]) + i, whole);
+      put(r, first_column(layout_in<Op>(r)) + i, whole);
     }
     Lanes size = vsqrt<Lanes>(size2);
-    if (has_last(Op::in[r])) size += vabs<Lanes>(total(adjoint[in.odd[r].id].v));
+    if (has_last(layout_in<Op>(r))) size += vabs<Lanes>(total(adjoint[in.odd[r].id].v));
     Lanes stretch = splat<Lanes>(1.0);
-    if (Op::in[r] == Layout::kLorentzPoint || Op::in[r] == Layout::kLorentzPointLast) {
+    if (layout_in<Op>(r) == Layout::kLorentzPoint || layout_in<Op>(r) == Layout::kLorentzPointLast) {
       // Time takes what the rounding of the spatial entries left out, since a projection to the tangent space multiplies
       // the part along x by 1 + c|x|^2: the mere rounding of a correct gradient would come back e^(2 radius) times larger.
       const Lanes xx = total(plain.square[r].v);
@@ -447,14 +447,14 @@ HYPGEO_HD unsigned backward_level(const Block& block, const Source& source, cons
         stretch += block.c * xx;
         size += block.c * norm * vmax<Lanes>(Lanes{}, vabs<Lanes>(along) - (double(k) + 8.0) * 0x1p-52 * norm * size);
       }
-    } else if (Op::in[r] == Layout::kLorentzVector) {
+    } else if (layout_in<Op>(r) == Layout::kLorentzVector) {
       put(r, 0, Lanes{});
     }
     want &= bits((error * stretch <= size * trust.gradient + trust.least) & (size < trust.most));
-    if (reads_odd(Op::in[r])) {
+    if (reads_odd(layout_in<Op>(r))) {
       const S& g = adjoint[in.odd[r].id];
       const Lanes v = total(g.v);
-      put(r, odd_column(Op::in[r], k), v);
+      put(r, odd_column(layout_in<Op>(r), k), v);
       if constexpr (tracked<S>) want &= bits(g.e <= (size + vabs<Lanes>(v)) * trust.gradient + trust.least);
       want &= bits(vabs<Lanes>(v) < trust.most);
     }

@@ -34,28 +34,40 @@ enum class Layout {
   kKleinPointLast,    // likewise
   kLorentzPointLast,  // time first, and the last coordinate apart: In::odd, Out::odd; time from Out::time
 };
-constexpr bool has_time(Layout l) {
+HYPGEO_HD constexpr bool has_time(Layout l) {
   return l == Layout::kLorentzPoint || l == Layout::kLorentzVector || l == Layout::kLorentzCovector ||
          l == Layout::kLorentzPointLast;
 }
-constexpr bool has_last(Layout l) {
+HYPGEO_HD constexpr bool has_last(Layout l) {
   return l == Layout::kHalfPoint || l == Layout::kHalfVector || l == Layout::kBallPointLast ||
          l == Layout::kKleinPointLast || l == Layout::kLorentzPointLast;
 }
-constexpr bool reads_odd(Layout l) { return has_last(l) || l == Layout::kLorentzCovector; }
-constexpr bool in_ball(Layout l) {
+HYPGEO_HD constexpr bool reads_odd(Layout l) { return has_last(l) || l == Layout::kLorentzCovector; }
+HYPGEO_HD constexpr bool in_ball(Layout l) {
   return l == Layout::kBallPoint || l == Layout::kBallPointLast || l == Layout::kKleinPoint ||
          l == Layout::kKleinPointLast;
 }
 // Columns of a row with k coordinates that are alike.
-constexpr long columns(Layout l, long k) {
+HYPGEO_HD constexpr long columns(Layout l, long k) {
   return l == Layout::kNumber ? 1 : k + (has_time(l) ? 1 : 0) + (has_last(l) ? 1 : 0);
 }
 // The column of In::odd / Out::odd, and of the first of the coordinates that are alike.
-constexpr long odd_column(Layout l, long k) { return has_last(l) ? columns(l, k) - 1 : 0; }
-constexpr long first_column(Layout l) { return has_time(l) ? 1 : 0; }
+HYPGEO_HD constexpr long odd_column(Layout l, long k) { return has_last(l) ? columns(l, k) - 1 : 0; }
+HYPGEO_HD constexpr long first_column(Layout l) { return has_time(l) ? 1 : 0; }
 
 enum class Frame { kPlain, kMinusFirst, kPlusFirst };
+
+// Op::in[j] and Op::frame[j], also in device code, which knows no static arrays.
+template <class Op>
+HYPGEO_HD constexpr Layout layout_in(int j) {
+  constexpr Layout a = Op::in[0], b = Op::in[Op::rows > 1 ? 1 : 0], c = Op::in[Op::rows > 2 ? 2 : 0];
+  return j == 0 ? a : j == 1 ? b : c;
+}
+template <class Op>
+HYPGEO_HD constexpr Frame frame_of(int j) {
+  constexpr Frame a = Op::frame[0], b = Op::frame[Op::rows > 1 ? 1 : 0], c = Op::frame[Op::rows > 2 ? 2 : 0];
+  return j == 0 ? a : j == 1 ? b : c;
+}
 
 // What a coefficient function sees of a row: inner products of the (framed) rows, the squares of the rows as they stand
 // (for a framed one a sum of its own, so that neither it nor its derivative is a difference), their heights as they stand,

@@ -1,11 +1,9 @@
-// Every CUDA loop over rows, and the registration of the same ops: one thread to a row.
+// Every CUDA loop over rows: one thread to a row.
 //
 // Rows whose error bound does not suffice are redone one level up, as on the CPU; those that the twofold level cannot
 // vouch for keep its value, since arbitrary precision lives on the host.
-#include "../gram/ball.h"
-#include "../gram/convert.h"
-#include "../gram/halfspace.h"
-#include "../gram/hyperboloid.h"
+#pragma once
+
 #include "../gram/levels.h"
 #include "../rows.h"
 
@@ -41,28 +39,29 @@ __device__ Block block_of(const Job& job, int64_t r, RowSource<Op, T>& source) {
   Block block{job.k};
   for (int j = 0; j < Op::rows; ++j) {
     const T* p = static_cast<const T*>(job.in[j].data) + r * job.in[j].row;
-    source.row[j] = p + first_column(Op::in[j]) * job.in[j].col;
+    source.row[j] = p + first_column(layout_in<Op>(j)) * job.in[j].col;
     source.step[j] = job.in[j].col;
-    if (reads_odd(Op::in[j])) block.odd[j] = double(p[odd_column(Op::in[j], job.k) * job.in[j].col]);
+    if (reads_odd(layout_in<Op>(j))) block.odd[j] = double(p[odd_column(layout_in<Op>(j), job.k) * job.in[j].col]);
   }
   if constexpr (Op::number) block.number = number(job.number, r);
   block.c = number(job.c, r);
   return block;
 }
 
-// Rounds a row that is not inside the rim to three ulps inside.
+// Moves a row that is not inside the rim there; the row is rounded already, and is rounded once more.
 template <class T>
 __device__ void keep_inside(T* row, int64_t columns, double c) {
   dd sum(0.0);
   for (int64_t i = 0; i < columns; ++i) sum = sum + dd(two_prod<double>(double(row[i]), double(row[i])));
   const dd size = sum * c;
   if ((dd(1.0) - size).hi > 0.0 || size.hi != size.hi) return;
-  const double pull = (1.0 - 3.0 * (sizeof(T) == 4 ? 0x1p-23 : 0x1p-52)) / sqrt(size.hi);
+  const double pull = (1.0 - 1.5 * (sizeof(T) == 4 ? 0x1p-23 : 0x1p-52)) / std::sqrt(size.hi);
   for (int64_t i = 0; i < columns; ++i) row[i] = T(double(row[i]) * pull);
 }
 
 template <class Op, class T>
 __global__ void __launch_bounds__(kThreads) forward_kernel(Job job) {
+  constexpr Trust trust = kTrust<T>;
   const int64_t width = columns(Op::out, job.k), stride = int64_t(gridDim.x) * kThreads;
   for (int64_t r = int64_t(blockIdx.x) * kThreads + threadIdx.x; r < job.n; r += stride) {
     RowSource<Op, T> source;
@@ -70,17 +69,18 @@ __global__ void __launch_bounds__(kThreads) forward_kernel(Job job) {
     T* to = static_cast<T*>(job.out) + r * width;
     const auto put = [=](int64_t column, double v) { to[column] = T(v); };
     unsigned sure = 0;
-    using First = FirstLevel<Op, Working<T>>;
-    if constexpr (!std::is_same_v<First, Bounded<Twofold>>) {
-      sure = forward_level<Op, First>(block, source, kTrust<T>, 1u, put);
+    if constexpr (sizeof(T) == 4) {
+      using First = FirstLevel<Op, Lanes>;
+      sure = forward_level<Op, First>(block, source, trust, 1u, put);
     }
-    if (!sure) forward_level<Op, Bounded<Twofold>>(block, source, kTrust<T>, 1u, put);
+    if (!sure) forward_level<Op, Bounded<Twofold>>(block, source, trust, 1u, put);
     if constexpr (in_ball(Op::out)) keep_inside(to, width, block.c);
   }
 }
 
 template <class Op, class T>
 __global__ void __launch_bounds__(kThreads) backward_kernel(Job job) {
+  constexpr Trust trust = kTrust<T>;
   const int64_t stride = int64_t(gridDim.x) * kThreads;
   for (int64_t r = int64_t(blockIdx.x) * kThreads + threadIdx.x; r < job.n; r += stride) {
     RowSource<Op, T> source;
@@ -94,22 +94,22 @@ __global__ void __launch_bounds__(kThreads) backward_kernel(Job job) {
     T* row[3];
     for (int j = 0; j < Op::rows; ++j) {
       to.row[j] = job.grad_in[j];
-      row[j] = static_cast<T*>(job.grad_in[j]) + r * columns(Op::in[j], job.k);
+      row[j] = static_cast<T*>(job.grad_in[j]) + r * columns(layout_in<Op>(j), job.k);
     }
     to.wants_number = job.grad_number;
     to.wants_c = job.grad_c;
     const auto put = [&](int j, int64_t column, double v) { row[j][column] = T(v); };
     unsigned sure = 0;
-    using First = FirstLevel<Op, Working<T>>;
-    if constexpr (!std::is_same_v<First, Bounded<Twofold>>) {
+    if constexpr (sizeof(T) == 4) {
+      using First = FirstLevel<Op, Lanes>;
       Tape<First> tape;
       First adjoint[Tape<First>::kMost];
-      sure = backward_level<Op, First>(block, source, kTrust<T>, 1u, to, tape, adjoint, put);
+      sure = backward_level<Op, First>(block, source, trust, 1u, to, tape, adjoint, put);
     }
     if (!sure) {
       Tape<Bounded<Twofold>> tape;
       Bounded<Twofold> adjoint[Tape<Bounded<Twofold>>::kMost];
-      backward_level<Op, Bounded<Twofold>>(block, source, kTrust<T>, 1u, to, tape, adjoint, put);
+      backward_level<Op, Bounded<Twofold>>(block, source, trust, 1u, to, tape, adjoint, put);
     }
     if (to.wants_number) job.grad_number[r] = to.number;
     if (to.wants_c) job.grad_c[r] = to.c;
@@ -141,16 +141,5 @@ struct Cuda {
 };
 
 }  // namespace
-
-STABLE_TORCH_LIBRARY_IMPL(hypgeo, CUDA, m) {
-#define OP(name, Op)                               \
-  m.impl(#name, TORCH_BOX((&Cuda<Op>::value))); \
-  m.impl(#name "_backward", TORCH_BOX((&Cuda<Op>::pullback)));
-#include "../gram/ball.def"
-#include "../gram/convert.def"
-#include "../gram/halfspace.def"
-#include "../gram/hyperboloid.def"
-#undef OP
-}
 
 }  // namespace hypgeo
