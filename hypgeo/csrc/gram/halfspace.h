@@ -162,6 +162,7 @@ struct HalfExpmap : HalfPointVector {
 };
 
 struct HalfLogmap : HalfPair {
+  static constexpr bool cancels = true;  // in one dimension the velocity does not move with its start at T = 1
   static constexpr Layout out = Layout::kHalfVector;
   template <class S>
   static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
