@@ -12,7 +12,7 @@ from geoopt.tensor import ManifoldParameter, ManifoldTensor
 from torch import Tensor
 
 from hypgeo import _C
-from hypgeo.manifolds import HalfSpace, Lorentz, PoincareBall
+from hypgeo.manifolds import HalfSpace, Lorentz, Manifold, PoincareBall
 
 __all__ = ["Hyper", "Tables", "advance", "advance_rows", "closed", "manifold_of", "stabilizes"]
 
@@ -78,7 +78,7 @@ def advance(manifold: Any, tables: Tables, grad: Tensor, hyper: Hyper) -> None:
         and not hyper.nesterov
     )
     if not compiled:
-        _by_verbs(manifold, tables, grad, hyper)
+        _carefully(manifold, tables, grad, hyper)
         return
     k = point.shape[-1]
     flat = [None if t is None else t.detach().view(-1, k) for t in tables]
@@ -88,7 +88,7 @@ def advance(manifold: Any, tables: Tables, grad: Tensor, hyper: Hyper) -> None:
         flat[0], slopes, *flat[1:], _MODELS.index(type(manifold)), c, *astuple(hyper)[:-1]
     )
     if len(left):  # too far, too long, or not finite
-        advance_rows(manifold, flat, left, slopes[left], hyper, _by_verbs)
+        advance_rows(manifold, flat, left, slopes[left], hyper, _carefully)
 
 
 def advance_rows(
@@ -105,6 +105,21 @@ def advance_rows(
     for whole, part in zip(tables, few, strict=True):
         if whole is not None and part is not None:
             whole[rows] = part
+
+
+def _carefully(manifold: Any, tables: Tables, grad: Tensor, hyper: Hyper) -> None:
+    """By the verbs; in our spaces, points that a finite gradient would move to no finite point stay as they are."""
+    if not isinstance(manifold, Manifold):
+        _by_verbs(manifold, tables, grad, hyper)
+        return
+    given = [t for t in tables if t is not None]
+    before = [t.detach().clone() for t in given]
+    _by_verbs(manifold, tables, grad, hyper)
+    stay = grad.isfinite().all(-1, keepdim=True)
+    stay &= ~torch.stack([t.detach().isfinite().all(-1, keepdim=True) for t in given]).all(0)
+    if bool(stay.any()):
+        for t, old in zip(given, before, strict=True):
+            t.copy_(torch.where(stay, old, t))
 
 
 def _by_verbs(manifold: Any, tables: Tables, grad: Tensor, hyper: Hyper) -> None:

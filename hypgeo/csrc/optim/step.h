@@ -225,9 +225,15 @@ void step_rows(const Job& job, int64_t begin, int64_t end) {
     }
     Pace<T> pace(Job(), 0, 0, V{});
     M good = Model::template step<T>(job, r, first, live, pace);
-    V size = V{};  // NaN or infinite where something is
-    for (int64_t i = 0; i < k; ++i) size += 0.0 * r.next[i] + 0.0 * r.mean[i];
-    good &= size == 0.0;
+    round_to<T>(r.mean, k);
+    V nothing = V{};  // NaN where something is not finite
+    for (int64_t i = 0; i < k; ++i) nothing += 0.0 * r.next[i] + 0.0 * r.mean[i];
+    if (job.square) {
+      V square = pace.square;
+      round_to<T>(&square, 1);
+      nothing += 0.0 * square;
+    }
+    good &= nothing == 0.0;
     const unsigned mask = bits(good) & ((1u << live) - 1);
     store<T>(static_cast<T*>(job.point), first, k, r.next, mask);
     if (job.mean) store<T>(static_cast<T*>(job.mean), first, k, r.mean, mask);
