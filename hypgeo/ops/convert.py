@@ -20,10 +20,14 @@ from hypgeo.ops.special import dot, gap, norm
 
 
 def _into_ball(x: Tensor, c: Tensor, dtype: torch.dtype) -> Tensor:
-    y = x.to(dtype)
-    rounded = y.detach().to(x.dtype)
-    pull = (1 - 3 * torch.finfo(dtype).eps) / (norm(rounded) * c.detach().sqrt())
-    return torch.where(gap(rounded, c.detach()) > 0, y, (x * pull).to(dtype))
+    """The rows in a dtype, those that round to the rim or beyond moved inside."""
+    y, c = x.to(dtype), c.detach()
+    size = norm(x.detach()) * c.sqrt()
+    size = torch.where(size > 0, size, 1.0)
+    for ulps in (1.5, 6.0):  # the second step where rounding has eaten the first
+        pull = (1 - ulps * torch.finfo(dtype).eps) / size
+        y = torch.where(gap(y.detach().to(x.dtype), c) > 0, y, (x * pull).to(dtype))
+    return y
 
 
 @kernel("ball_to_lorentz")
