@@ -63,7 +63,7 @@ def test_values_and_derivatives_are_right(op: str, dtype: torch.dtype) -> None:
             continue
         manifold = Lorentz(curvature=-float(torch.tensor(regime.c, dtype=dtype)))
         draw = Draw(manifold, (5, 2, 64, 1)[i % 4 if i % 8 else 0], dtype, (op, i))
-        samples = draw.many(2, regime.sample)
+        samples = draw.many(1 if draw.dim == 64 else 2, regime.sample)
         if not samples:
             continue
         truth = Exact(draw.reference, op, draw.tensors(OPS[op].kinds, samples))
@@ -101,7 +101,7 @@ def test_first_and_second_derivatives(op: str) -> None:
     args = [a.requires_grad_() for a in arguments(op, (2,), 2)]
     c = torch.tensor([0.7, 0.4], dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(f, (*args, c))
-    assert torch.autograd.gradgradcheck(f, (*args, c))
+    assert torch.autograd.gradgradcheck(f, (*args, c), fast_mode=True)
 
 
 @pytest.mark.parametrize("op", ROWS)
