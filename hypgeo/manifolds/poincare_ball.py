@@ -22,7 +22,7 @@ class PoincareBall(Manifold):
 
     The origin is 0, and a tangent vector there has Riemannian norm 2 |u|.  float32 holds points up to a normalised
     distance of about 17 from the origin and float64 up to 37; where an exact result lies farther, ``expmap`` and the
-    other maps that return points give a point of that direction about three ulps inside the rim (for points
+    other maps that return points give a point of that direction about two ulps inside the rim (for points
     beyond, use :class:`Lorentz` or an exact tree).  ``projx`` does the same to rows that are not inside.
     """
 
@@ -77,7 +77,7 @@ class PoincareBall(Manifold):
         return ops.egrad2rgrad(x, u, self.c)
 
     def projx(self, x: Tensor) -> Tensor:
-        """x where it lies inside the ball; other rows are moved along their direction to three ulps inside the rim."""
+        """x where it lies inside the ball; other rows are moved along their direction to two ulps inside the rim."""
         return ops.projx(x, self.c)
 
     def hyperplane_dist(self, x: Tensor, p: Tensor, a: Tensor, *, keepdim: bool = False) -> Tensor:

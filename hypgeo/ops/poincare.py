@@ -5,7 +5,7 @@ Unless an op says otherwise, values are within 4 ulp of the exact ones for the f
 first derivatives, in c too, within 8 ulp (normwise), float32 and float64 alike, between neighbouring floats, near the
 origin and up to the last float inside the rim.  That holds where the compiled library is; the plain bodies lose digits
 next to the rim and where a result is the small difference of large terms.  An exact point beyond the last float inside
-is returned about three ulps inside, in its direction.  A row outside the ball has no distance (NaN).
+is returned about two ulps inside, in its direction.  A row outside the ball has no distance (NaN).
 Sources, where none is named: A. A. Ungar, A Gyrovector Space Approach to Hyperbolic Geometry, Morgan & Claypool 2009,
 and O. Ganea, G. Bécigneul, T. Hofmann, Hyperbolic Neural Networks, NeurIPS 2018, §2, whose conventions hold here;
 written in w = y − x and the gap g = 1 − c|x|², so that nothing cancels but the gap itself.
@@ -19,7 +19,7 @@ from hypgeo.ops.special import arsinhc, asinh, dot, gap, norm, sinhc, tanhc
 
 
 def land(x: Tensor, c: Tensor, dtype: torch.dtype) -> Tensor:
-    """The rows in a dtype; those that then lie outside are moved towards the origin, to three ulps inside the rim."""
+    """The rows in a dtype; those that then lie outside are moved towards the origin, to a few ulps inside the rim."""
     y = x.to(dtype)
     rounded, c = y.detach().to(x.dtype), c.detach()
     r = norm(rounded) * c.sqrt()
@@ -178,7 +178,7 @@ def egrad2rgrad(x: Tensor, u: Tensor, c: Tensor) -> Tensor:
 
 @kernel("poincare_projx", land=land)
 def projx(x: Tensor, c: Tensor) -> Tensor:
-    """x where it lies inside the ball; other rows are moved along their direction to three ulps inside the rim."""
+    """x where it lies inside the ball; other rows are moved along their direction to two ulps inside the rim."""
     return x
 
 

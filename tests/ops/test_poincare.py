@@ -82,8 +82,7 @@ def test_value_and_derivatives_are_within_their_bounds(verb: str, case: str, dty
     args = [a.requires_grad_() for a in args]
     c = torch.tensor(reference.c, dtype=F64, requires_grad=True)
     got, want = call(verb, args, c), reference(verb, *args)
-    beyond = FORMULAS[verb].out == "p" and not reference.valid(torch.tensor([float(v) for v in want]).to(dtype))
-    assert ulps(got, want, dtype) <= (8 if beyond else VALUE_ULP)  # beyond the last float: three floats inside
+    assert ulps(got, want, dtype) <= VALUE_ULP
     if verb == "dist0" and case == "from the origin":
         return  # a kink
     up = torch.randn(got.shape, dtype=F64, generator=torch.Generator().manual_seed(1)).to(dtype)
@@ -143,7 +142,7 @@ def test_rim_outside_and_nan(dtype: torch.dtype) -> None:
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("c", [1.0, 0.3, 1e3])
 def test_results_beyond_the_last_float_stay_inside(c: float, dtype: torch.dtype) -> None:
-    """Three ulps inside the rim, in the exact direction."""
+    """Two ulps inside the rim, in the exact direction."""
     manifold = ball(c, dtype)
     x = poincare.expmap0(torch.tensor([3.0, -1.0, 2.0], dtype=dtype), manifold.c)
     n = x / x.norm()
@@ -157,7 +156,7 @@ def test_results_beyond_the_last_float_stay_inside(c: float, dtype: torch.dtype)
         poincare.projx(x.new_tensor([1, 1, 1]) * n.abs() * 1e30, manifold.c) * n.sign(),
     ):
         r = y.double().norm() * math.sqrt(manifold.c)
-        assert 1 - 6 * eps < r < 1 and Reference(manifold).valid(y)
+        assert 1 - 3 * eps < r < 1 and Reference(manifold).valid(y)
         torch.testing.assert_close(y / y.norm(), n, rtol=4 * eps, atol=4 * eps)
     last = torch.nextafter(torch.ones(1, dtype=dtype), torch.zeros(1, dtype=dtype))
     assert torch.equal(poincare.projx(last, 1.0), last) and torch.isfinite(poincare.dist0(last, 1.0))

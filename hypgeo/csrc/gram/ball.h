@@ -2,10 +2,8 @@
 //
 // Formulas: A. A. Ungar. A Gyrovector Space Approach to Hyperbolic Geometry. Morgan & Claypool, 2009, chapters 2 and 3;
 // O. Ganea, G. Becigneul, T. Hofmann. Hyperbolic neural networks. NeurIPS 2018, section 2, whose conventions hold here.
-// They are written in the gap g = 1 - c|x|^2 and in w = y - x (or s = x + y), so that nothing cancels between neighbours
-// and what cancels on the rim is the gap alone.  Where a derivative is singular at zero the value is taken through a
-// select whose other branch is the vanishing square itself: an exact zero is exact and has derivative zero, and one that
-// merely underflowed keeps the error bound that sends it to more precision.
+// They are written in the gap g = 1 - c|x|^2 and in w = y - x (or s = x + y): nothing cancels between neighbours, and
+// on the rim the gap alone does.
 #pragma once
 
 #include "op.h"
@@ -38,8 +36,8 @@ struct MapsSum : Maps<result, arguments...> {
 // Half a normalised distance that leads beyond every float from any point that floats can hold.
 constexpr double most = 1024.0, sqr_most = most * most;
 
-// 1 where the square is exactly zero.  Where it is zero because it underflowed, the error bound becomes huge, in values and
-// derivatives alike, and more precision is called in: a length has no derivative at 0, where the branch below is taken.
+// 1 where the square is exactly zero.  Where it is zero because it underflowed the error bound becomes huge, in values
+// and derivatives alike, and calls in more precision: a length has no derivative at 0, where the branch below is taken.
 template <class S>
 HYPGEO_HD S one_at_zero(const S& square) {
   return 1.0 + 1e300 * (1e300 * square);
@@ -142,8 +140,8 @@ struct PoincareMobiusAdd : ball::MapsSum<ball::kPoint, ball::kPoint, ball::kPoin
   }
 };
 
-// tanh(rA) / sqrt(c) in the direction of x, A = artanh(sqrt(c)|x|) and r the number.  Where rA is large, so that tanh
-// saturates, it is taken as 1 - 2 / (1 + e^2rA): its derivative is then one small term, not the difference of large ones.
+// tanh(rA) / sqrt(c) in the direction of x, A = artanh(sqrt(c)|x|) and r the number.  Where rA is large and tanh
+// saturates it is taken as 1 - 2 / (1 + e^2rA), whose derivative is one small term, not the difference of large ones.
 struct PoincareMobiusScalarMul : ball::Maps<ball::kPoint, ball::kPoint> {
   static constexpr bool number = true;
   template <class S>
@@ -151,12 +149,13 @@ struct PoincareMobiusScalarMul : ball::Maps<ball::kPoint, ball::kPoint> {
     const S q = in.c * in.g(0, 0), r = in.number * atanhcq(q), square = sqr(r) * q;
     const auto near = square < 1.0;
     const S size = sqrt(select(near, S(1.0), q)), whole = exp(2.0 * select(near, S(0.0), r) * size);
-    return {{select(near, r * tanhcq(select(near, square, S(0.0))), (1.0 - 2.0 / (1.0 + whole)) / size)}, S(0.0), S(0.0)};
+    const S tanhc = tanhcq(select(near, square, S(0.0)));
+    return {{select(near, r * tanhc, (1.0 - 2.0 / (1.0 + whole)) / size)}, S(0.0), S(0.0)};
   }
 };
 
-// gyr[a, b] v = v + 2c ((g_b <s,v> + q <b,v>) a - ...) / (g_a g_b + q), s = a + b, q = c|s|^2: Ungar's (2.66), its inner
-// products taken from a and s.
+// gyr[a, b] v = v + 2c ((g_b <s,v> + q (<s,v> - <a,v>)) a - (c|a|^2 <s,v> + g_a <a,v>) s) / (g_a g_b + q) with s = a + b
+// and q = c|s|^2: Ungar's (2.66), its inner products taken from a and s.
 struct PoincareGyration : ball::MapsSum<ball::kVector, ball::kPoint, ball::kPoint, ball::kVector> {
   static constexpr bool cancels = true;
   template <class S>
@@ -172,8 +171,8 @@ struct PoincareGyration : ball::MapsSum<ball::kVector, ball::kPoint, ball::kPoin
 
 // x (+) tanh(T/2) n / sqrt(c), T the normalised length of v and n its direction.  With t = T/2, t^2 = c|v|^2 / g^2:
 //   x + (g sinh^2(t) x + (sinh(2t) / 2t) v) / D,   2D = g + (2 - g) cosh 2t + 4 (c<x,v> / g) sinh(2t) / 2t.
-// A long v that points inwards makes D cancel; then 2D = g + (2 - g) e^-2t + 2 ((2 - g) t + 2 c<x,v> / g) sinh(2t) / 2t,
-// in which only inner products do.
+// A long v that points inwards makes D cancel; then
+//   2D = g + (2 - g) e^-2t + 2 ((2 - g) t + 2 c<x,v> / g) sinh(2t) / 2t,   in which only inner products do.
 // From t = 1024 on the end is the geodesic's ideal point to every digit, and t = 1024 is taken.
 struct PoincareExpmap : ball::Maps<ball::kPoint, ball::kPoint, ball::kVector> {
   template <class S>
@@ -216,11 +215,13 @@ struct PoincareLogmap0 : ball::Maps<ball::kVector, ball::kPoint> {
   }
 };
 
-// The point at fraction t: (W_x x + W_y y) / (W_x + W_y + W_0).  On the hyperboloid (spatial part 2x / g, time (2 - g) / g)
-// the geodesic is (sinh((1 - t)D) X + sinh(tD) Y) / sinh D; back in the ball, with h = D/2, P = sinh^2 h = c|w|^2 / (g_x g_y),
-//   W_x = g_y sinh((1 - t)h) cosh((1 - t)h),  W_y = g_x sinh(th) cosh(th),  W_0 = g_x g_y sinh((1 - t)h) sinh(th) sinh h,
-// all positive for 0 < t < 1; below they are divided by sinh h.  The larger of W_x, W_y divides the others, so that the
-// derivatives do not cancel near either end, and the ends themselves are exact.
+// The point at fraction t: (W_x x + W_y y) / (W_x + W_y + W_0).  On the hyperboloid (spatial part 2x / g, time
+// (2 - g) / g) it is (sinh(2(1 - t)h) X + sinh(2th) Y) / sinh 2h, h half the normalised distance, sinh^2 h = P =
+// c|w|^2 / (g_x g_y); back in the ball, divided by sinh h,
+//   W_x = g_y s_x sqrt(1 + P s_x^2),  W_y = g_x s_y sqrt(1 + P s_y^2),  W_0 = c|w|^2 s_x s_y,
+//   s_x = sinh((1 - t)h) / sinh h,    s_y = sinh(th) / sinh h,
+// all positive for 0 < t < 1.  The larger of W_x, W_y divides the others, so that the derivatives do not cancel near
+// either end, and the ends themselves are exact.
 struct PoincareGeodesic : ball::MapsDifference<ball::kPoint, ball::kPoint, ball::kPoint> {
   static constexpr bool number = true, cancels = true;  // outside 0 <= t <= 1
   template <class S>
@@ -297,8 +298,8 @@ struct PoincareProjx : ball::Maps<ball::kPoint, ball::kPoint> {
 
 // ---- horospheres and hyperplanes
 
-// log(|n - sqrt(c) x|^2 / g) / sqrt(c), n the second row over its length.  M. R. Bridson, A. Haefliger. Metric Spaces of
-// Non-Positive Curvature. Springer, 1999, II.8.17 and II.8.24.
+// log(|n - sqrt(c) x|^2 / g) / sqrt(c), n the second row over its length.
+// M. R. Bridson, A. Haefliger. Metric Spaces of Non-Positive Curvature. Springer, 1999, II.8.17 and II.8.24.
 struct PoincareBusemann : ball::Maps<Layout::kNumber, ball::kPoint, ball::kVector> {
   static constexpr bool cancels = true;
   template <class S>
