@@ -154,8 +154,8 @@ struct PoincareMobiusScalarMul : ball::Maps<ball::kPoint, ball::kPoint> {
   }
 };
 
-// gyr[a, b] v = v + 2c ((g_b <s,v> + q (<s,v> - <a,v>)) a - (c|a|^2 <s,v> + g_a <a,v>) s) / (g_a g_b + q) with s = a + b
-// and q = c|s|^2: Ungar's (2.66), its inner products taken from a and s.
+// gyr[a, b] v = v + 2c ((g_b <s,v> + q (<s,v> - <a,v>)) a - (c|a|^2 <s,v> + g_a <a,v>) s) / (g_a g_b + q) with
+// s = a + b and q = c|s|^2: Ungar's (2.66), its inner products taken from a and s.
 struct PoincareGyration : ball::MapsSum<ball::kVector, ball::kPoint, ball::kPoint, ball::kVector> {
   static constexpr bool cancels = true;
   template <class S>
