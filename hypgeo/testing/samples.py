@@ -456,7 +456,7 @@ def pair_patterns(
 def vector_patterns(
     manifold: Manifold, x: Tensor, dtype: torch.dtype, generator: torch.Generator, longest: float = 1e3
 ) -> Tensor:
-    """Tangent vectors at x with random bits, of normalised Riemannian length up to ``longest``."""
+    """Tangent vectors at x with random bits, of normalised length up to ``longest``, in each 13th row of any length."""
     skip = int(isinstance(manifold, Lorentz))
     a = x[:, skip:]
     c = float(manifold.c.detach())
@@ -470,6 +470,9 @@ def vector_patterns(
         scale = a[:, -1:].double()
     top = torch.exp2(torch.randint(-8, int(math.log2(longest)), (len(v), 1), generator=generator).double())
     v = v * scale * torch.where(torch.arange(len(v))[:, None] % 3 == 0, top, 1.0)
+    last = 1000 if dtype == torch.float64 else 120
+    long = torch.exp2(torch.randint(4, last, (len(v), 1), generator=generator).double())
+    v = torch.where(torch.arange(len(v))[:, None] % 13 == 5, v * long, v)
     v = v.clamp(-torch.finfo(dtype).max / 4, torch.finfo(dtype).max / 4).to(dtype)
     if not skip:
         return v
