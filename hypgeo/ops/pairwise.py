@@ -30,8 +30,9 @@ def dist(model: str, x: Tensor, y: Tensor, c: float | Tensor) -> Tensor:
 
     x: (*#batch, n, k), y: (*#batch, m, k); c > 0, minus the curvature: a number, or one a set, (*#batch, 1).
     float32 and float64 are computed as they are, half precision in float32.  Compiled: within 4 ulp of the exact
-    distances of the floats given, and equal points are 0 apart with gradient 0; the sums of gradients that x, y and c
-    get are within 8 ulp (normwise) of sums of exact gradients, where those do not cancel.  On the hyperboloid gradients
+    distances of the floats given (measured; were all roundings of one sign, 7), and equal points are 0 apart with
+    gradient 0; the sums of gradients that x, y and c get are within 8 ulp (normwise) of sums of exact gradients, where
+    those do not cancel.  On the hyperboloid gradients
     are ambient ones whose time coordinate carries what rounding took from the others (``ops.lorentz.dist``).
     Working memory: O((n + m) k) a thread.  Second derivatives go through the row op, with n m k numbers between.
     """

@@ -23,7 +23,7 @@ struct Job {
   int64_t n = 0, m = 0, d = 0;
   const void *x = nullptr, *x_low = nullptr, *a = nullptr;  // type C; low parts for kTwofold only
   const void *y = nullptr, *y_low = nullptr, *b = nullptr;
-  double scale = 1.0;  // 1/sqrt(c)
+  double scale = 1.0, scale_low = 0.0;  // 1/sqrt(c) in two parts
   double least = 0.0;  // the smallest |y - x|^2 that is right to the last bits
   void* out = nullptr;  // (n, m)
   // backward

@@ -1,10 +1,10 @@
 // Rows as the kernels of pairwise distances see them: coordinates z and a factor with
 //   sinh^2(sqrt(c) d/2) = a b |z_y - z_x|^2 / 2,
-// and the way back for derivatives.  One number of each pair of equal factors takes the 1/2.
-//   ball         z = x, factor sqrt(2c)/(1 - c|x|^2)
-//   half-space   z = x, factor 1/(sqrt(2) height)
-//   hyperboloid  z = sqrt(c) x/(1 + X), X = sqrt(1 + c|x|^2): the ball of radius 1, where 1 - |z|^2 = 2/(1 + X); to
-//                twofold precision, since what a float far out says is lost in a float of the ball
+// and the way back for derivatives.  Beside the factors below, b takes what is the same for all rows: 2c, 1/2, 1/2.
+//   ball         z = x, factor 1/(1 - c|x|^2)
+//   half-space   z = x, factor 1/height
+//   hyperboloid  z = sqrt(c) x/(1 + X), X = sqrt(1 + c|x|^2): the ball of radius 1, where 1 - |z|^2 = 2/(1 + X), factor
+//                1 + X; to twofold precision, since what a float far out says is lost in a float of the ball
 // A. F. Beardon. The Geometry of Discrete Groups. Springer, 1983, sections 7.2 and 3.4.
 #pragma once
 
@@ -65,16 +65,16 @@ struct Lift {
   dd per{1.0};
 };
 template <class T>
-Lift lift(const Space& s, const T* row, int64_t d) {
+Lift lift(const Space& s, const T* row, int64_t d, bool second) {
   constexpr double low = sizeof(T) == 4 ? 0x1p-28 : 0x1p-240, high = sizeof(T) == 4 ? 0x1p60 : 0x1p300;
   Lift r{};
   if (s.model == Model::kBall) {
-    r.factor = std::sqrt(2.0 * s.c) / gap(row, d, s.c);
+    r.factor = (second ? 2.0 * s.c : 1.0) / gap(row, d, s.c);
   } else if (s.model == Model::kHalfSpace) {
-    r.factor = M_SQRT1_2 / double(row[d - 1]);
+    r.factor = (second ? 0.5 : 1.0) / double(row[d - 1]);
   } else {
     const dd X = sqrt(1.0 + square(row + 1, d) * s.c);
-    r.factor = (1.0 + X).hi * M_SQRT1_2;
+    r.factor = (1.0 + X).hi * (second ? 0.5 : 1.0);
     r.per = s.root / (1.0 + X);
   }
   if (!(r.factor >= low && r.factor <= high)) r.factor = INFINITY;

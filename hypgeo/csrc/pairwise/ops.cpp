@@ -78,7 +78,7 @@ struct Side {
     const T* first = rows + (columns - d);
     for (int64_t i = 0; i < n; ++i) {
       const T *row = rows + i * columns, *x = first + i * columns;
-      const Lift l = lift(s, row, d);
+      const Lift l = lift(s, row, d, tiles);
       factor[i] = C(l.factor);
       const int64_t start = tiles ? i / width * width * d + i % width : i * d, step = tiles ? width : 1;
       if (s.model != Model::kHyperboloid) {
@@ -203,7 +203,9 @@ Job job_of(const Call& call, const Space& s, const Side<C>& x, const Side<C>& y)
   job.y_low = y.low.or_null(twofold);
   job.a = x.factor;
   job.b = y.factor;
-  job.scale = (1.0 / s.root).hi;
+  const dd scale = 1.0 / s.root;
+  job.scale = scale.hi;
+  job.scale_low = scale.lo;
   job.least = least<T>(s.model);
   job.open = &Open::entry;
   return job;

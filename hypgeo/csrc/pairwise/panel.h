@@ -146,9 +146,10 @@ HYPGEO_HD V sine(V q) {
 
 // Distances from the Q of one row and a tile, `live` of them.
 template <class C, class T>
-void distances(const C* q, double scale, int live, T* to) {
+void distances(const C* q, const Job& job, int live, T* to) {
   constexpr int W = kWide<T>;
-  const Wide<T> by = all(T(scale));
+  const T high = T(job.scale);
+  const Wide<T> by = all(high), rest = all(T((job.scale - double(high)) + job.scale_low));
   for (int j = 0; j < live; j += W) {
     Wide<T> v;
     if constexpr (sizeof(C) == sizeof(T)) {
@@ -156,7 +157,8 @@ void distances(const C* q, double scale, int live, T* to) {
     } else {
       v = narrow(load(q + j), load(q + j + kWide<C>));
     }
-    v = log1p(v + sine(v)) * by;
+    const Wide<T> s = sine(v), sum = s + v, far = log1p(sum, v - (sum - s));  // s > v: Fast2Sum
+    v = fma(far, by, far * rest);
     if (j + W > live) {
       __builtin_memcpy(to + j, &v, size_t(live - j) * sizeof(T));
     } else {
@@ -179,7 +181,7 @@ void forward(const Job& job, int64_t begin, int64_t end) {
         quadrances<C, twofold>(Tile<C>(job, i, first), job.least, q, most);
         for (int r = 0; r < kRows && i + r < to_row; ++r) {
           T* to = static_cast<T*>(job.out) + (i + r) * job.m + first;
-          distances<C, T>(q[r], job.scale, live, to);
+          distances<C, T>(q[r], job, live, to);
           if (exceeds<C>(most[r])) hand_over<C>(job, i + r, first, live, q[r]);
         }
       }
@@ -247,8 +249,8 @@ void slopes(const Job& job, const Tile<C>& t, int64_t i, int64_t first, int r, i
         curve -= g * bend<C>(v, half);
       }
       if (job.curving == Curving::kTimes) {
-        // Q of a chord of the hyperboloid changes by Q/c - (Y - X)^2/(2c X Y), X = sqrt(2) a - 1, Y = sqrt(2) b - 1
-        const V X = a * C(M_SQRT2) - one, Y = b * C(M_SQRT2) - one, rise = Y - X;
+        // Q of a chord of the hyperboloid changes by Q/c - (Y - X)^2/(2c X Y), X = a - 1, Y = 2b - 1
+        const V X = a - one, Y = (b + b) - one, rise = Y - X;
         curve -= k / scale * (rise * rise / (X * Y)) * C(0.5);
       }
     }

@@ -90,10 +90,11 @@ HYPGEO_HD double total(Wide<C> v) {
   return sum;
 }
 
-// log(1 + v) for 0 <= v < 2^100 (float), 2^1000 (double), to 2 ulp: k log 2 + log(1 + f) with 1 + f = 2^-k (1 + v) and
-// -1/4 <= f < 1/2, where f = 2^-k v + (2^-k - 1) rounds once.  Near 0, k = 0 and f = v: nothing is lost.
+// log(1 + v + low) for 0 <= v < 2^100 (float), 2^1000 (double), low a rounding of v, to 2 ulp: k log 2 + log(1 + f) with
+// 1 + f = 2^-k (1 + v), -1/4 <= f < 1/2, where f = 2^-k v + (2^-k - 1) rounds once.  Near 0, k = 0 and f = v: nothing is
+// lost.
 // f - f^2/2 + f^3 P(f), P interpolated at Chebyshev nodes: 2^-27.8.
-HYPGEO_HD F log1p(F v) {
+HYPGEO_HD F log1p(F v, F low) {
   const Words<float> exponent = (Words<float>(v + 1.0f) - 0x3f400000) & int32_t(0xff800000);
   const F s = F(0x3f800000 - exponent), f = fma(s, v, s - 1.0f), f2 = f * f;
   constexpr float coef[] = {4.287197e-2f,  -9.5613400e-2f, 1.16806818e-1f,  -1.26393111e-1f, 1.4268306e-1f,
@@ -101,12 +102,12 @@ HYPGEO_HD F log1p(F v) {
   F p = all(coef[0]);
 #pragma GCC unroll 8
   for (int i = 1; i < 9; ++i) p = fma(p, f, all(coef[i]));
-  const F rest = fma(fma(p, f, all(-0.5f)), f2, f);
+  const F rest = fma(fma(p, f, all(-0.5f)), f2, fma(s, low, f));
   return fma(__builtin_convertvector(exponent, F), all(float(0.69314718055994531 * 0x1p-23)), rest);
 }
 // With z = f/(2 + f): log(1 + f) = f - (f^2/2 - z (f^2/2 + R)), R = z^2 Q(z^2), as in fdlibm; Q interpolated at
 // Chebyshev nodes on z^2 < 1/25: 2^-60.
-HYPGEO_HD D log1p(D v) {
+HYPGEO_HD D log1p(D v, D low) {
   const Words<double> exponent = (Words<double>(v + 1.0) - 0x3fe8000000000000) & int64_t(0xfff0000000000000);
   const D s = D(0x3ff0000000000000 - exponent), f = fma(s, v, s - 1.0);
   const D k = D((Bits<D>(exponent) >> 52) | 0x4330000000000000) - 0x1p52;  // exponent >= 0
@@ -116,7 +117,7 @@ HYPGEO_HD D log1p(D v) {
   D q = all(coef[0]);
 #pragma GCC unroll 8
   for (int i = 1; i < 8; ++i) q = fma(q, w, all(coef[i]));
-  const D rest = f - (half - z * fma(q, w, half));
+  const D rest = f - (half - fma(z, fma(q, w, half), s * low));
   return fma(k, all(0.69314718055994529), fma(k, all(2.3190468138462996e-17), rest));
 }
 
