@@ -85,13 +85,15 @@ struct Plan {
 
   Plan(const Sets& s, int64_t d, int lanes) : sets(size_t(s.n)) {
     std::iota(sets.begin(), sets.end(), 0);
+    const int64_t threads = torch::stable::get_num_threads();
     auto larger = [&](int64_t a, int64_t b) { return s.size(a) > s.size(b); };
     if (!std::is_sorted(sets.begin(), sets.end(), larger)) std::stable_sort(sets.begin(), sets.end(), larger);
     for (int64_t i = 0; i < s.n;) {
       const int64_t most = s.size(sets[size_t(i)]), count = std::min<int64_t>(lanes, s.n - i);
       int64_t apart = 0;  // groups of points, and about what summing up the lanes costs
       for (int64_t k = i; k < i + count; ++k) apart += (s.size(sets[size_t(k)]) + lanes - 1) / lanes + 2;
-      const bool beside = count > 1 && most <= apart && most * d * lanes <= kBeside;
+      const bool enough = s.n >= lanes * threads || most * d * lanes <= kWork;  // there is work for every thread
+      const bool beside = count > 1 && most <= apart && most * d * lanes <= kBeside && enough;
       parts.emplace_back(i, beside ? int(count) : 1);
       i += beside ? count : 1;
     }

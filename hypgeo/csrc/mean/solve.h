@@ -343,7 +343,7 @@ inline void step_by(Unit& u, const V* z, V damp) {
 inline M descend(Unit& u, bool last) {
   const int64_t d = u.d;
   V *const from_h = u.temp + d * 4, *const from_l = u.temp + d * 5;
-  V best = splat<V>(__builtin_inf()), damp = splat<V>(1.0), before = best;
+  V best = splat<V>(__builtin_inf()), damp = splat<V>(1.0), before{};
   M open = best > 0.0;
   for (int64_t j = 0; j < d; ++j) {
     from_h[j] = u.mh[j];
@@ -369,7 +369,7 @@ inline M descend(Unit& u, bool last) {
     u.settle();
     best = better ? now : best;
     const V far2 = u.c * norm2(u.step, d);
-    // a step of length T leaves about k T^2; two steps tell k
+    // a step of length T leaves about k T^2; two steps tell k (after the first one, 0.5)
     const V k = vmin<V>(0x1p-6 + 4.0 * vsqrt<V>(far2) / before, splat<V>(0.5));
     const M done = better & (k * far2 <= goal);
     before = far2;
