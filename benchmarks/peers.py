@@ -52,12 +52,16 @@ class _Geoopt:
 class GeooptBall(_Geoopt):
     model = "PoincareBall"
     verbs = ("dist", "dist2", "dist0", "expmap", "logmap", "expmap0", "logmap0", "transp", "transp0", "mobius_add")
-    verbs += ("mobius_scalar_mul", "mobius_matvec", "gyration", "geodesic", "inner", "norm", "egrad2rgrad")
+    verbs += ("mobius_scalar_mul", "mobius_matvec", "gyration", "geodesic", "norm", "egrad2rgrad")
 
     def __init__(self, c: float, dtype: torch.dtype) -> None:
         import geoopt
 
         self.manifold = geoopt.PoincareBall(c=torch.tensor(c, dtype=dtype))
+
+    def inner(self, x: Tensor, u: Tensor, v: Tensor) -> Tensor:
+        """Without keepdim its result has one axis too many."""
+        return self.manifold.inner(x, u, v, keepdim=True).squeeze(-1)
 
     def midpoint(self, x: Tensor, w: Tensor) -> Tensor:
         return self.manifold.weighted_midpoint(x, w, reducedim=[x.dim() - 2])
@@ -65,25 +69,16 @@ class GeooptBall(_Geoopt):
 
 class GeooptLorentz(_Geoopt):
     model = "Lorentz"
-    verbs = (
-        "dist",
-        "dist0",
-        "expmap",
-        "logmap",
-        "expmap0",
-        "logmap0",
-        "transp",
-        "transp0",
-        "geodesic",
-        "inner",
-        "norm",
-    )
+    verbs = ("dist", "dist0", "expmap", "logmap", "expmap0", "logmap0", "transp", "transp0", "geodesic", "inner")
     verbs += ("egrad2rgrad",)
 
     def __init__(self, c: float, dtype: torch.dtype) -> None:
         import geoopt
 
         self.manifold = geoopt.Lorentz(k=torch.tensor(1 / c, dtype=dtype))
+
+    def norm(self, x: Tensor, u: Tensor) -> Tensor:
+        return self.manifold.norm(u)
 
 
 class HypllBall:
@@ -235,6 +230,8 @@ class Compiled:
 
     def __init__(self, plain: Any) -> None:
         self.plain, self.model = plain, plain.model
+        # every op goes through one lambda, of which dynamo would otherwise keep eight versions
+        torch._dynamo.config.recompile_limit = 1000
 
     def __getattr__(self, verb: str) -> Any:
         if verb.startswith("_"):

@@ -398,10 +398,13 @@ def pattern(shape: tuple[int, int], dtype: torch.dtype, g: torch.Generator, top:
     return torch.where(torch.arange(n)[:, None] % 16 == 7, even, out)
 
 
-def bit_patterns(manifold: Manifold, n: int, dim: int, dtype: torch.dtype, generator: torch.Generator) -> Tensor:
+def bit_patterns(
+    manifold: Manifold, n: int, dim: int, dtype: torch.dtype, generator: torch.Generator, reach: float = math.inf
+) -> Tensor:
     """``(n, coordinates)`` points whose floats have random bits: subnormal, tiny, ordinary, at the rim, huge.
 
-    All are inside the domain, and on the hyperboloid their time is finite.
+    All are inside the domain, and on the hyperboloid their time is finite.  There and in the half-space ``reach`` keeps
+    them within about this normalised distance from the origin.
     """
     c = float(manifold.c.detach())
     unit = 1 / math.sqrt(c)
@@ -418,11 +421,13 @@ def bit_patterns(manifold: Manifold, n: int, dim: int, dtype: torch.dtype, gener
             dtype
         )
     if isinstance(manifold, Lorentz):
-        x = pattern((n, dim), dtype, generator, info.max / (4 * dim))
+        far = math.exp(reach) * unit if reach < 80 else info.max
+        x = pattern((n, dim), dtype, generator, min(far, info.max) / (4 * dim))
         return timed(manifold, x)
-    h = pattern((n, dim), dtype, generator, info.max / 2)
-    z = h[:, -1:].abs()
-    z = torch.where(z > 0, z, torch.full_like(z, info.tiny * info.eps))
+    far, low = (math.exp(reach), math.exp(-reach)) if reach < 80 else (info.max, 0.0)
+    h = pattern((n, dim), dtype, generator, far / 2)
+    z = pattern((n, 1), dtype, generator, far / 2, low).abs()
+    z = torch.where(z > low / 2, z, torch.full_like(z, max(low, info.tiny * info.eps)))
     return torch.cat((h[:, :-1], z), -1)
 
 
