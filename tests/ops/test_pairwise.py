@@ -176,14 +176,11 @@ def test_every_use_of_autograd(model):
         torch.library.opcheck(back, (torch.rand(1, 3, 4, dtype=torch.float64), *rows, op(*rows, which), which, True))
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_projected_gradients_far_out(model):
+def test_projected_gradients_far_out():
     """The hyperboloid's time coordinate makes the Riemannian gradient exact, also of a sum."""
-    if model != "Lorentz":
-        pytest.skip("coordinates of the other models tell all")
-    x, y = sets(model, 3, 6, 3, torch.float64, 6, 9)
+    x, y = sets("Lorentz", 3, 6, 3, torch.float64, 6, 9)
     x.requires_grad_()
-    (grad,) = torch.autograd.grad(pairwise.dist(model, x, y, 1.0).sum(), x)
+    (grad,) = torch.autograd.grad(pairwise.dist("Lorentz", x, y, 1.0).sum(), x)
     manifold = Lorentz()
     got = manifold.egrad2rgrad(x.detach(), grad)
     want = sum(-manifold.logmap(x.detach(), t) / manifold.dist(x.detach(), t, keepdim=True) for t in y)

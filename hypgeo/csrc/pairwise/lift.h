@@ -8,6 +8,7 @@
 // A. F. Beardon. The Geometry of Discrete Groups. Springer, 1983, sections 7.2 and 3.4.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 
@@ -67,11 +68,12 @@ struct Lift {
 template <class T>
 Lift lift(const Space& s, const T* row, int64_t d, bool second) {
   constexpr double low = sizeof(T) == 4 ? 0x1p-28 : 0x1p-240, high = sizeof(T) == 4 ? 0x1p60 : 0x1p300;
+  constexpr double longest = sizeof(T) == 4 ? 0x1p240 : 0x1p1000;  // squared; below it differences are finite
   Lift r{};
   if (s.model == Model::kBall) {
     r.factor = (second ? 2.0 * s.c : 1.0) / gap(row, d, s.c);
   } else if (s.model == Model::kHalfSpace) {
-    r.factor = (second ? 0.5 : 1.0) / double(row[d - 1]);
+    r.factor = square(row, d).hi < longest ? (second ? 0.5 : 1.0) / double(row[d - 1]) : INFINITY;
   } else {
     const dd X = sqrt(1.0 + square(row + 1, d) * s.c);
     r.factor = (1.0 + X).hi * (second ? 0.5 : 1.0);
@@ -92,7 +94,9 @@ double least(Model m) {
 // For the hyperboloid time stands for <x, gradient>, which is known better than the coordinates, once rounded, tell.
 template <class T>
 void pull_back(const Space& s, const T* row, int64_t d, const double* sum, double pull, double* to) {
-  if (s.model == Model::kBall) {
+  if (!std::isfinite(lift(s, row, d, false).factor)) {  // none of its pairs is in the sums
+    std::fill_n(to, d + (s.model == Model::kHyperboloid), 0.0);
+  } else if (s.model == Model::kBall) {
     const double by = 2.0 * s.c * pull / gap(row, d, s.c);
     for (int64_t k = 0; k < d; ++k) to[k] = sum[k] + by * double(row[k]);
   } else if (s.model == Model::kHalfSpace) {

@@ -80,6 +80,7 @@ struct Side {
       const T *row = rows + i * columns, *x = first + i * columns;
       const Lift l = lift(s, row, d, tiles);
       factor[i] = C(l.factor);
+      if (!std::isfinite(l.factor)) continue;  // coordinates of 0, which times 0 are 0
       const int64_t start = tiles ? i / width * width * d + i % width : i * d, step = tiles ? width : 1;
       if (s.model != Model::kHyperboloid) {
         for (int64_t k = 0; k < d; ++k) z[start + k * step] = C(x[k]);
@@ -314,7 +315,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> pairwise_pull(Tensor grad, Tensor x, 
       double* to = gx.mutable_data_ptr<double>() + b * call.n * call.columns;
       for (int64_t i = 0; i < call.n; ++i) {
         pull_back(s, px + i * call.columns, d, sum_x + i * d, pull_x[i], to + i * call.columns);
-        if (wants_c) slope += pull_x[i] * factor_slope(s, px + i * call.columns, d);
+        if (wants_c && pull_x[i] != 0.0) slope += pull_x[i] * factor_slope(s, px + i * call.columns, d);
       }
       to = gy.mutable_data_ptr<double>() + b * call.m * call.columns;
       std::vector<double> sum(static_cast<size_t>(d));
@@ -327,7 +328,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> pairwise_pull(Tensor grad, Tensor x, 
           pull += pull_y[p * m + j];
         }
         pull_back(s, py + j * call.columns, d, sum.data(), pull, to + j * call.columns);
-        if (wants_c) slope += pull * factor_slope(s, py + j * call.columns, d);
+        if (wants_c && pull != 0.0) slope += pull * factor_slope(s, py + j * call.columns, d);
       }
       double bent = 0.0;
       for (int64_t p = 0; p < parts; ++p) bent += curve[p];

@@ -238,7 +238,7 @@ void slopes(const Job& job, const Tile<C>& t, int64_t i, int64_t first, int r, i
     v = good ? v : one;
     g = good ? g : V{};
     const V k = g * (scale / sine(v)), b = load(t.b + j), pull = k * v;
-    store(q + j, (k + k) * (a * b));
+    store(q + j, good ? (k + k) * (a * b) : V{});
     store(pull_y + j, load(pull_y + j) + pull);
     pull_x += pull;
     if (job.curving != Curving::kNone && j < live) {

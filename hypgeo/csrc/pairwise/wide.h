@@ -90,7 +90,7 @@ HYPGEO_HD double total(Wide<C> v) {
   return sum;
 }
 
-// log(1 + v + low) for 0 <= v < 2^100 (float), 2^1000 (double), low a rounding of v, to 2 ulp: k log 2 + log(1 + f) with
+// log(1 + v + low) for 0 <= v < 2^100 (float), 2^1000 (double), low a rounding of v, to 2 ulp: k log 2 + log(1 + f),
 // 1 + f = 2^-k (1 + v), -1/4 <= f < 1/2, where f = 2^-k v + (2^-k - 1) rounds once.  Near 0, k = 0 and f = v: nothing is
 // lost.
 // f - f^2/2 + f^3 P(f), P interpolated at Chebyshev nodes: 2^-27.8.
