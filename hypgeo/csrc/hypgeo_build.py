@@ -56,7 +56,8 @@ OLDEST_TORCH = (2, 10)  # the version whose stable ABI is asked for: TORCH_TARGE
 DEFINES = ["-DTORCH_TARGET_VERSION=0x020a000000000000", "-DTORCH_STABLE_ONLY"]
 # No fast-math, no contraction: error-free transformations live here.  No -march=native: the library travels.
 CXX_FLAGS = ["-O3", "-std=c++20", "-fPIC", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden", "-pthread"]
-SLOW_FLAGS = ["-O1"]  # for files named *_slow.cpp: run for few rows, compiled by everybody
+# For files named *_slow.cpp, which serve few rows, and for *_kernel.cpp on the oldest processors: compiled by everybody.
+BRIEF_FLAGS = ["-O1"]
 # Files named *_kernel.cpp are compiled once more for each of these, and the library chooses at run time.
 LEVELS = {"avx2": ["-mavx2", "-mfma"], "avx512": ["-mavx512f", "-mavx512dq", "-mavx512vl", "-mfma"]}
 ARCHITECTURES = (80, 90)
@@ -169,11 +170,12 @@ def compile_library() -> Path:
     flags = [*CXX_FLAGS, *shlex.split(os.environ.get("CXXFLAGS", "")), *DEFINES, f"-DHYPGEO_COMPILER={version}"]
     cxx = [*compiler, *flags]
     sources = sorted(CSRC.glob("**/*.cpp"))
+    many = platform.machine() in ("x86_64", "AMD64")
     jobs = []
     for source in sources:
-        slow = SLOW_FLAGS if source.stem.endswith("_slow") else []
-        jobs.append(([*cxx, *slow, "-DHYPGEO_ISA=base", *include], source, ""))
-    if platform.machine() in ("x86_64", "AMD64"):
+        brief = source.stem.endswith("_slow") or (many and source.stem.endswith("_kernel"))
+        jobs.append(([*cxx, *(BRIEF_FLAGS if brief else []), "-DHYPGEO_ISA=base", *include], source, ""))
+    if many:
         for level, more in LEVELS.items():
             command = [*cxx, *more, f"-DHYPGEO_ISA={level}", *include]
             jobs += [(command, source, f".{level}") for source in sources if source.stem.endswith("_kernel")]

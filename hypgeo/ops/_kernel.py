@@ -157,7 +157,8 @@ def _compile(name: str, body: Body, count: int, number: bool, scalar: bool) -> C
         def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
             saved = ctx.saved_tensors
             asked = [i for i in range(count + 2) if ctx.needs_input_grad[i]]
-            first = backward_op(grad, saved[:count], saved[count], saved[-1], sum(1 << i for i in asked))
+            with torch.no_grad():
+                first = backward_op(grad, saved[:count], saved[count], saved[-1], sum(1 << i for i in asked))
             result: list[Tensor | None] = [None] * (count + 2)
             for i, g in zip(asked, first, strict=True):
                 result[i] = g.sum() if i >= count and saved[i].dim() == 0 else g
@@ -180,14 +181,3 @@ def _compile(name: str, body: Body, count: int, number: bool, scalar: bool) -> C
         return cast(Tensor, forward_op(rows, t, c))
 
     return call
-
-
-def pair(name: str) -> Callable[[Body], Op]:
-    def decorate(body: Body) -> Op:
-        @functools.wraps(body)
-        def reduced(x: Tensor, y: Tensor, c: Tensor) -> Tensor:
-            return body(x, y, c if c.dim() == 0 else c.squeeze(-1)).unsqueeze(-1)
-
-        return kernel(name, scalar=True)(reduced)
-
-    return decorate

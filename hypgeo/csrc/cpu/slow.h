@@ -123,9 +123,9 @@ void land(const Job& job, int64_t r, const std::vector<Big>& exact, T* to) {
     for (int64_t i = 0; i < n; ++i) to[i] = to[i] > most ? most : to[i] < -most ? -most : to[i];
     if (to[n - 1] < least) to[n - 1] = least;
   } else if constexpr (Op::out == Layout::kLorentzPoint || Op::out == Layout::kLorentzPointLast) {
-    // Time beyond a quarter of the largest float: the point of that direction whose time is just that.
-    const Big excess = exact[0] / (0.25 * double(most));
-    if (!(1.0 < excess)) return;
+    // Where time leaves the floats: the point of that direction that leaves room for tangent vectors and squares.
+    if (!(0.25 * double(most) < exact[0])) return;
+    const Big excess = exact[0] / (sizeof(T) == 4 ? 0x1p96 : 0x1p460);
     for (int64_t i = 0; i < n; ++i) to[i] = nearest<T>(exact[i] / excess);
   }
 }

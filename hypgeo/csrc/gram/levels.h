@@ -320,8 +320,10 @@ HYPGEO_HD unsigned forward_level(const Block& block, const Source& source, const
 // An op whose number may be a small difference of large ones says so, and has its bound tracked always.
 template <class Op>
 constexpr bool cancels = requires { Op::cancels; };
+// Where the instruction set is the oldest there is, twofold rows have one level only: half the compilation.
 template <class Op, class R>
-using FirstLevel = std::conditional_t<cancels<Op>, Bounded<R>, Quick<R>>;
+using FirstLevel =
+    std::conditional_t<cancels<Op> || (kLanes == 2 && !std::is_same_v<R, Lanes>), Bounded<R>, Quick<R>>;
 template <class T>
 using Working = std::conditional_t<sizeof(T) == 4, Lanes, Twofold>;
 
@@ -401,8 +403,11 @@ HYPGEO_HD unsigned backward_level(const Block& block, const Source& source, cons
     }
   }
   for (int j = 0; j < K; ++j) m[j][K] = row_out ? out.a[j].v : S(0.0);
+  Lanes merged[K + 1];  // sizes that a sum of several has lost
+  for (int i = 0; i <= K; ++i) merged[i] = Lanes{};
   for (int j = 1; j < K; ++j) {  // row j = argument j -/+ argument 0
     if (!rows.framed(j)) continue;
+    for (int i = 0; i <= K; ++i) merged[i] += vabs<Lanes>(total(m[0][i].v)) + vabs<Lanes>(total(m[j][i].v));
     for (int i = 0; i <= K; ++i) m[0][i] = frame_of<Op>(j) == Frame::kMinusFirst ? m[0][i] - m[j][i] : m[0][i] + m[j][i];
   }
 
@@ -412,7 +417,9 @@ HYPGEO_HD unsigned backward_level(const Block& block, const Source& source, cons
     for (int j = 0; j < K; ++j) {
       if constexpr (tracked<S>) error = vfma<Lanes>(m[r][j].e, grams.norm[j], error);
       terms = vfma<Lanes>(vabs<Lanes>(total(m[r][j].v)), grams.norm[j], terms);
+      if (!tracked<S> && r == 0) terms = vfma<Lanes>(merged[j], grams.norm[j], terms);
     }
+    if (!tracked<S> && r == 0) terms = vfma<Lanes>(merged[K], unorm, terms);
     const S own = rows.framed(r) ? 2.0 * adjoint[in.square[r].id] : S(0.0);  // what of the row as it stands
     if constexpr (tracked<S>) {
       error = vfma<Lanes>(own.e, grams.plain_norm[r], error);
@@ -461,7 +468,8 @@ HYPGEO_HD unsigned backward_level(const Block& block, const Source& source, cons
   }
   const auto number = [&](Lanes& result, const S& g) {
     result = total(g.v);
-    if constexpr (tracked<S>) want &= bits(g.e <= vabs<Lanes>(result) * trust.gradient);
+    // a number's derivative is often a small difference: eight ulps then
+    if constexpr (tracked<S>) want &= bits(g.e <= vabs<Lanes>(result) * (4.0 * trust.gradient));
     want &= bits(vabs<Lanes>(result) < 0x1p1000);
   };
   if constexpr (Op::number) {

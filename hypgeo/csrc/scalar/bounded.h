@@ -176,7 +176,9 @@ HYPGEO_HD Bounded<R> operator*(const Bounded<R>& a, const Bounded<R>& b) {
   using V = typename Bounded<R>::V;
   V err;
   const R p = times(a.v, b.v, err);
-  return Bounded<R>(p, vfma<V>(vabs(high(a.v)) + a.e, b.e, vfma<V>(vabs(high(b.v)), a.e, err)));
+  const V most_a = vabs(high(a.v)) + a.e, abs_b = vabs(high(b.v));
+  // the last term: an error whose product underflows here
+  return Bounded<R>(p, vfma<V>(most_a, b.e, vfma<V>(abs_b, a.e, err)) + underflow<V>(most_a, abs_b + b.e));
 }
 template <class R>
 HYPGEO_HD Bounded<R> operator*(const Bounded<R>& a, double b) {
