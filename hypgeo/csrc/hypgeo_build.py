@@ -55,8 +55,8 @@ LIBRARY = "libhypgeo.dylib" if sys.platform == "darwin" else "libhypgeo.so"
 OLDEST_TORCH = (2, 10)  # the version whose stable ABI is asked for: TORCH_TARGET_VERSION below
 DEFINES = ["-DTORCH_TARGET_VERSION=0x020a000000000000", "-DTORCH_STABLE_ONLY"]
 # No fast-math, no contraction: error-free transformations live here.  No -march=native: the library travels.
-CXX_FLAGS = ["-O3", "-std=c++20", "-fPIC", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden", "-pthread"]
-# For files named *_slow.cpp, which serve few rows, and for *_kernel.cpp on the oldest processors: compiled by everybody.
+CXX_FLAGS = ["-O3", "-std=c++20", "-fPIC", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden"]
+# For *_slow.cpp, which serve few rows, and for *_kernel.cpp on the oldest processors: compiled by everybody.
 BRIEF_FLAGS = ["-O1"]
 # Files named *_kernel.cpp are compiled once more for each of these, and the library chooses at run time.
 LEVELS = {"avx2": ["-mavx2", "-mfma"], "avx512": ["-mavx512f", "-mavx512dq", "-mavx512vl", "-mfma"]}
@@ -167,7 +167,8 @@ def compile_library() -> Path:
     OBJECTS.mkdir(parents=True, exist_ok=True)
     include = ["-I", str(CSRC.relative_to(ROOT)), "-isystem", str(torch / "include")]
     version = hashlib.sha256(run([*compiler, "--version"]).encode()).hexdigest()[:12]  # a new compiler recompiles
-    flags = [*CXX_FLAGS, *shlex.split(os.environ.get("CXXFLAGS", "")), *DEFINES, f"-DHYPGEO_COMPILER={version}"]
+    flags = [*CXX_FLAGS, "-pthread", *shlex.split(os.environ.get("CXXFLAGS", "")), *DEFINES]
+    flags.append(f"-DHYPGEO_COMPILER={version}")
     cxx = [*compiler, *flags]
     sources = sorted(CSRC.glob("**/*.cpp"))
     many = platform.machine() in ("x86_64", "AMD64")

@@ -209,7 +209,7 @@ class Manifold(GeooptManifold):
         return self._leave(self._dist(self._origin(x, c), x, c), dtype, keepdim)
 
     def pairwise_dist(self, x: Tensor, y: Tensor) -> Tensor:
-        """All distances between two sets ``(..., n, d), (..., m, d) -> (..., n, m)``, one curvature for each pair of sets.
+        """All distances between two sets ``(..., n, d), (..., m, d) -> (..., n, m)``, one curvature a pair of sets.
 
         Nothing larger than the distances is formed, in the backward pass neither; equal points are 0 apart, with
         gradient 0.

@@ -40,9 +40,9 @@ def kernel(name: str, *, scalar: bool = False, number: bool = False, land: Land 
 
     name: the op's name in ``csrc``.  scalar: whether the result is a number, not a row.
     number: whether the argument before c is one number a row.
-    land: rounds the body's result to the manifold, ``(rows, c, dtype) -> rows``; left out, it is rounded to the dtype.
-    The op takes rows ``(*#batch, d)`` whose leading axes broadcast, the number as a float or ``(*#batch)``, and c > 0 as
-    a float or a tensor of one number or ``(*#batch)``; it computes in float64 or better and returns the rows' dtype.
+    land: rounds the body's result to the manifold, ``(rows, c, dtype) -> rows``; left out, it is rounded to dtype.
+    The op takes rows ``(*#batch, d)`` whose leading axes broadcast, the number as a float or ``(*#batch)``, and c > 0
+    as a float or a tensor of one number or ``(*#batch)``; it computes in float64 or better and returns the rows' dtype.
     The body gets rows that are broadcast already, in float64 (on MPS, which has none, in float32), the number and c
     with an axis for the coordinates (c as () where it is one number); it returns rows, or ``(*batch, 1)`` for numbers.
     """
