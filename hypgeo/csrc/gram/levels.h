@@ -237,10 +237,12 @@ HYPGEO_HD In<S, Op::rows> inputs(const Block& block, const Grams<Op, decltype(S:
 // e^(4 radius) = 2^20 there, which leaves 2^-33 of relative error before a few dozen roundings, beside the 2^-25 asked for.
 template <class Op, class S>
 HYPGEO_HD LaneMask ordinary(const In<S, Op::rows>& in) {
-  LaneMask m = total(in.c.v) < splat<Lanes>(0x1p60);
+  // where nothing underflows (float rows cannot, in double); exactly zero rows go on to the next level
+  LaneMask m = (total(in.c.v) < splat<Lanes>(0x1p60)) & (total(in.c.v) > splat<Lanes>(0x1p-60));
   for (int j = 0; j < Op::rows; ++j) {
     const Layout l = layout_in<Op>(j);
     const Lanes size = total(in.square[j].v), scaled = total(in.c.v) * size;
+    if constexpr (!std::is_same_v<decltype(S::v), Lanes>) m &= (size > 0x1p-900) & (total(in.g(j, j).v) > 0x1p-900);
     if (in_ball(l)) {
       Lanes all = scaled;
       if (has_last(l)) all += total(in.c.v) * total(in.odd[j].v) * total(in.odd[j].v);
@@ -349,7 +351,13 @@ HYPGEO_HD unsigned backward_level(const Block& block, const Source& source, cons
   const Framed<Op, R, Source> rows{source};
   const Grams<Op, R> grams(rows, k);
   const In<S, K> plain = inputs<Op, S>(block, grams);
-  if constexpr (!tracked<S>) {
+  if constexpr (tracked<S>) {
+    // a square that underflowed to zero is not one: formulas select on zero
+    for (int j = 0; j < K; ++j) {
+      want &= bits((total(plain.g(j, j).v) != 0.0) | (plain.g(j, j).e == 0.0));
+      want &= bits((total(plain.square[j].v) != 0.0) | (plain.square[j].e == 0.0));
+    }
+  } else {
     LaneMask m = ordinary<Op>(plain);
     // between points that all but coincide, or lie all but at the origin, derivatives are small differences
     for (int j = 0; j < K; ++j) m &= vmin<Lanes>(total(plain.g(j, j).v), total(plain.square[j].v)) > 0x1p-50;
