@@ -91,8 +91,8 @@ HYPGEO_HD double total(Wide<C> v) {
 }
 
 // log(1 + v + low) for 0 <= v < 2^100 (float), 2^1000 (double), low a rounding of v, to 2 ulp: k log 2 + log(1 + f),
-// 1 + f = 2^-k (1 + v), -1/4 <= f < 1/2, where f = 2^-k v + (2^-k - 1) rounds once.  Near 0, k = 0 and f = v: nothing is
-// lost.
+// 1 + f = 2^-k (1 + v), -1/4 <= f < 1/2, where f = 2^-k v + (2^-k - 1) rounds once.  Near 0, k = 0 and f = v: nothing
+// is lost.
 // f - f^2/2 + f^3 P(f), P interpolated at Chebyshev nodes: 2^-27.8.
 HYPGEO_HD F log1p(F v, F low) {
   const Words<float> exponent = (Words<float>(v + 1.0f) - 0x3f400000) & int32_t(0xff800000);
