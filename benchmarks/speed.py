@@ -368,7 +368,7 @@ def draw(results: Sequence[dict[str, Any]], target: Path) -> None:
         axis.tick_params(which="both", colors=faint, labelcolor=ink)
     handles = [plt.Line2D([], [], color=COLORS[k], marker=SHAPES[k], linestyle="", label=k) for k in COLORS]
     figure_.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
-    title = "100,000 rows of 10 coordinates, float32, one thread: shorter is better, 1 is a copy"
+    title = "100,000 rows of 10 coordinates, float32, one thread: further left is better, 1 is a copy"
     figure_.suptitle(title, x=0.01, ha="left", fontweight="bold", color=ink, fontsize=11)
     figure_.savefig(target, dpi=110, facecolor="white")
     plt.close(figure_)
