@@ -141,7 +141,7 @@ def at_the_end(model: str, points: Tensor, dtype: torch.dtype) -> Tensor:
     two from overflow, or heights below the normal numbers."""
     info = torch.finfo(dtype)
     flat = points.reshape(len(points), -1).abs()
-    ends = ~(flat.amax(-1) < info.max / 64)
+    ends = ~(flat.amax(-1) < info.max / 4096)
     if model == "HalfSpace":
         ends |= ~(points[..., -1].reshape(len(points), -1).amin(-1) > 8 * info.tiny)
     return ends
