@@ -92,6 +92,10 @@ def look(
                 moved = result(got)
                 if OPS[op].out == "p":
                     ends = at_the_end(reference.model, got, dtype) | at_the_end(reference.model, image, dtype)
+                    if reference.model == "Lorentz":  # what lies past the floats is moved to this radius
+                        last = math.log(torch.finfo(dtype).max) * (0.45 if dtype == torch.float64 else 0.75)
+                        far = (2 * math.sqrt(reference.c) * got[:, :1].double()).abs().log()[:, 0]
+                        ends |= (far - last).abs() < 1
                     moved = torch.where(ends[:, None], math.nan, moved)
                 _same(name, op, dtype, args, image, moved, said)
     if gradients:
