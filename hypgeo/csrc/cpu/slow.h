@@ -64,16 +64,25 @@ struct SlowRow {
   std::vector<Big> row[K], framed[K];
   In<Big, K> in;
 
-  SlowRow(const Job& job, int64_t r) {
+  // shrink: a power of two by which a velocity is divided
+  SlowRow(const Job& job, int64_t r, int64_t shrink = 0) {
     for (int j = 0; j < K; ++j) {
       row[j].reserve(size_t(job.k));
       for (int64_t i = 0; i < job.k; ++i) row[j].emplace_back(double(at<T>(job.in[j], r, first_column(Op::in[j]) + i)));
+      if constexpr (requires { Op::velocity; }) {
+        if (j == Op::velocity && shrink) {
+          for (Big& x : row[j]) x = scaled(x, -shrink);
+        }
+      }
       framed[j] = row[j];
       for (int64_t i = 0; i < job.k && Op::frame[j] != Frame::kPlain; ++i) {
         framed[j][i] = Op::frame[j] == Frame::kMinusFirst ? row[j][i] - row[0][i] : row[j][i] + row[0][i];
       }
       in.square[j] = inner(row[j], row[j]);
       if (reads_odd(Op::in[j])) in.odd[j] = Big(double(at<T>(job.in[j], r, odd_column(Op::in[j], job.k))));
+      if constexpr (requires { Op::velocity; }) {
+        if (j == Op::velocity && shrink && reads_odd(Op::in[j])) in.odd[j] = scaled(in.odd[j], -shrink);
+      }
     }
     for (int b = 0, p = 0; b < K; ++b) {
       for (int a = 0; a <= b; ++a, ++p) in.gram[p] = inner(framed[a], framed[b]);
@@ -136,9 +145,10 @@ void forward_slow(const Job& job, int64_t r) {
   const int64_t k = job.k, width = columns(Op::out, k);
   T* to = static_cast<T*>(job.out) + r * width;
   const Precision precision(kFirstBits);
+  int64_t shrink = 0;
   for (int bits = kFirstBits; bits <= kMostBits; bits *= 2) {
     big_precision(bits);
-    const SlowRow<Op, T> row(job, r);
+    const SlowRow<Op, T> row(job, r, shrink);
     const Out<Big, K> out = Op::coef(row.in);
     std::vector<Big> exact(size_t(width), Big(0.0));
     if constexpr (Op::out != Layout::kNumber) {
@@ -151,6 +161,16 @@ void forward_slow(const Job& job, int64_t r) {
     Verdict<T> verdict, height;
     for (const Big& x : exact) verdict.see(x);
     if constexpr (Op::out == Layout::kHalfPoint) height.see(exact[size_t(width - 1)]);
+    if constexpr (requires { Op::velocity; }) {
+      // A journey too long even for these exponents (2^60) ends where one 2^40 times as short does: beyond all floats.
+      bool given = true;
+      for (const Big& x : row.row[Op::velocity]) given = given && !is_nan(x) && !is_inf(x);
+      if (verdict.special && given && shrink < 2400) {
+        shrink += 40;
+        bits /= 2;
+        continue;
+      }
+    }
     if (bits * 2 <= kMostBits && !(verdict.settled() && height.settled())) continue;
     for (int64_t i = 0; i < width; ++i) to[i] = nearest<T>(exact[size_t(i)]);
     land<Op, T>(job, r, exact, to);

@@ -150,6 +150,7 @@ struct HalfDist0 : HalfOne {
 // ---- exponential, logarithm, geodesics
 
 struct HalfExpmap : HalfPointVector {
+  static constexpr int velocity = 1;
   static constexpr bool cancels = true;  // in one dimension the end does not move with the start at T = 1
   static constexpr Layout out = Layout::kHalfPoint;
   template <class S>
@@ -174,6 +175,7 @@ struct HalfLogmap : HalfPair {
 };
 
 struct HalfExpmap0 : HalfOne {
+  static constexpr int velocity = 0;
   static constexpr Layout in[1] = {Layout::kHalfVector};
   static constexpr Layout out = Layout::kHalfPoint;
   template <class S>

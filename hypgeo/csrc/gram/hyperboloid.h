@@ -151,6 +151,7 @@ struct Dist0 : Maps<kNumber, kPoint> {
 
 // cosh(t) x + sinh(t)/t v, t = sqrt(c) |v|_L  [R, section 3.2].
 struct Expmap : Maps<kPoint, kPoint, kVector> {
+  static constexpr int velocity = 1;
   template <class S>
   static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
     const S &c = in.c, &xv = in.g(0, 1);
@@ -178,6 +179,7 @@ struct Logmap : MapsDifference<kVector, kPoint, kPoint> {
 };
 
 struct Expmap0 : Maps<kPoint, kVector> {
+  static constexpr int velocity = 0;
   template <class S>
   static HYPGEO_HD Out<S, 1> coef(const In<S, 1>& in) {
     const S q = in.c * in.g(0, 0);

@@ -7,6 +7,7 @@
 //   frame[rows]             kPlain, or kMinusFirst / kPlusFirst: the row enters as row - first, row + first, so that
 //                           neighbours (or near inverses) lose nothing
 //   number                  whether it takes one more number per row (a time, a factor)
+//   velocity                optional: the argument that is a velocity, whose direction alone counts once the end is past all floats
 //   template <class S> static Out<S, rows> coef(const In<S, rows>& in)
 // A coefficient function is written once in a number type S and evaluated in several: values with error bounds, in double
 // for float32 rows and in twofold double for float64 rows, many rows at a time; arbitrary precision for the rows where

@@ -122,19 +122,20 @@ void quadrances(const Tile<C>& t, double least, C (*q)[tile_of<C>], Wide<C>* mos
   for (int r = 0; r < kRows; ++r) most[r] = largest[r];
 }
 
-template <class C>
+// T: what distances are formed in.
+template <class C, class T>
 bool exceeds(Wide<C> most) {
   for (int l = 0; l < kWide<C>; ++l) {
-    if (!(most[l] <= C(kMost<C>))) return true;
+    if (!(most[l] <= C(kMost<T>))) return true;
   }
   return false;
 }
 
 // Hands over the pairs of a row and a tile that want the exact op.
-template <class C>
+template <class C, class T>
 __attribute__((noinline)) void hand_over(const Job& job, int64_t i, int64_t first, int live, const C* q) {
   for (int j = 0; j < live; ++j) {
-    if (!(q[j] <= C(kMost<C>))) job.open(job.list, i, first + j);
+    if (!(q[j] <= C(kMost<T>))) job.open(job.list, i, first + j);
   }
 }
 
@@ -182,7 +183,7 @@ void forward(const Job& job, int64_t begin, int64_t end) {
         for (int r = 0; r < kRows && i + r < to_row; ++r) {
           T* to = static_cast<T*>(job.out) + (i + r) * job.m + first;
           distances<C, T>(q[r], job, live, to);
-          if (exceeds<C>(most[r])) hand_over<C>(job, i + r, first, live, q[r]);
+          if (exceeds<C, T>(most[r])) hand_over<C, T>(job, i + r, first, live, q[r]);
         }
       }
     }
@@ -308,7 +309,7 @@ void backward(const Job& job, int64_t begin, int64_t end) {
         const int rows = int(to - i < kRows ? to - i : kRows);
         quadrances<C, twofold>(t, job.least, q, most);
         for (int r = 0; r < rows; ++r) {
-          if (exceeds<C>(most[r])) hand_over<C>(job, i + r, first, live, q[r]);
+          if (exceeds<C, T>(most[r])) hand_over<C, T>(job, i + r, first, live, q[r]);
           slopes<C, T>(job, t, i + r, first, r, live, q[r], pull_y);
         }
         for (int r = rows; r < kRows; ++r) __builtin_memset(q[r], 0, sizeof(q[r]));
