@@ -43,7 +43,6 @@ class Manifold(GeooptManifold):
     ndim = 1
     reversible = True
     _flat = False  # Euclidean: K = 0
-    _kernel: Any = None  # the compiled distance (x, y, c) of ops, where there is one
     _extra = 0  # coordinates beyond the dimension: the hyperboloid's time
     K0: Tensor
     log_scale: nn.Parameter | None
@@ -192,9 +191,6 @@ class Manifold(GeooptManifold):
     # ------------------------------------------------------------------------------------------ distances
     def dist(self, x: Tensor, y: Tensor, *, keepdim: bool = False) -> Tensor:
         """Geodesic distance ``(..., d), (..., d) -> (...)``; 0 with gradient 0 where the points are equal."""
-        if self._kernel is not None and self.K0.numel() == 1:
-            d = self._kernel(x, y, self.c)
-            return d.unsqueeze(-1) if keepdim else d
         dtype, c, (x, y) = self._enter(x, y)
         return self._leave(self._dist(x, y, c), dtype, keepdim)
 
