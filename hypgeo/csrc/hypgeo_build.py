@@ -218,7 +218,7 @@ def cuda_check() -> None:
     def check(job: tuple[Path, int]) -> str:
         source, arch = job
         target = OBJECTS / f"check_{source.stem}_{arch}.o"
-        flags = [*NVCC_FLAGS, *DEFINES, f"-arch=sm_{arch}", "-Xptxas=-v"]
+        flags = [*NVCC_FLAGS, *DEFINES, f"-arch=sm_{arch}", "-Xptxas=-v", "-diag-suppress=1675"]
         include = ["-I", str(CSRC), "-isystem", str(torch / "include")]
         return run([nvcc, *flags, *include, "-c", str(source), "-o", str(target)])
 

@@ -82,7 +82,13 @@ class Manifold(GeooptManifold):
     @property
     def c(self) -> Tensor:
         """-K."""
-        return -self.curvature
+        k = self.K0
+        if self.log_scale is not None or torch.compiler.is_compiling():
+            return -self.curvature
+        kept = self.__dict__.get("_kept_c")  # asked for by every call of every verb
+        if kept is None or kept[0] is not k or kept[1] != k._version:
+            kept = self.__dict__["_kept_c"] = (k, k._version, -k)
+        return kept[2]
 
     @property
     def radius(self) -> Tensor:

@@ -157,8 +157,12 @@ def _compile(name: str, body: Body, count: int, number: bool, scalar: bool) -> C
         def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
             saved = ctx.saved_tensors
             asked = [i for i in range(count + 2) if ctx.needs_input_grad[i]]
-            with torch.no_grad():
-                first = backward_op(grad, saved[:count], saved[count], saved[-1], sum(1 << i for i in asked))
+            arguments = (grad, saved[:count], saved[count], saved[-1], sum(1 << i for i in asked))
+            if torch.is_grad_enabled():
+                with torch.no_grad():
+                    first = backward_op(*arguments)
+            else:
+                first = backward_op(*arguments)
             result: list[Tensor | None] = [None] * (count + 2)
             for i, g in zip(asked, first, strict=True):
                 result[i] = g.sum() if i >= count and saved[i].dim() == 0 else g

@@ -57,7 +57,8 @@ HYPGEO_HD Pair<S> pair(const In<S, R>& in) {
   r.X2 = 1.0 + c * xx;
   r.XY = sqrt(r.X2 * (1.0 + c * yy));
   const S xy = xx + xw, cxy = c * xy;
-  const auto near = ww < yy, opposite = (cxy < 0.0) & (2.0 < r.XY);
+  const auto near = ww < yy;
+  const auto opposite = (cxy < 0.0) & (2.0 < r.XY);
   const S area = xx * select(near, ww, yy) - sqr(select(near, xw, xy));
   r.half_q = select(opposite, r.XY - cxy - 1.0, ww + c * area) / select(opposite, c, r.XY + cxy + 1.0);
   r.u = c * r.half_q;
