@@ -83,7 +83,7 @@ class Manifold(GeooptManifold):
     def c(self) -> Tensor:
         """-K."""
         k = self.K0
-        if self.log_scale is not None or torch.compiler.is_compiling():
+        if self.log_scale is not None or k.requires_grad or torch.compiler.is_compiling():
             return -self.curvature
         kept = self.__dict__.get("_kept_c")  # asked for by every call of every verb
         if kept is None or kept[0] is not k or kept[1] != k._version:

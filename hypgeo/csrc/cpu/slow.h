@@ -42,10 +42,11 @@ T nearest(const Big& x) {
 // Whether the error of every coordinate is small beside the longest one (or beside itself, where alone).
 template <class T>
 struct Verdict {
-  bool special = false;  // a coordinate is infinite or no number: more bits will not change that
+  bool special = false, nan = false;  // a coordinate is infinite or no number: more bits will not change that
   int64_t size = INT64_MIN, error = INT64_MIN;
   void see(const Big& x) {
     if (is_nan(x) || is_inf(x)) special = true;
+    if (is_nan(x)) nan = true;
     if (is_nan(x) || is_inf(x) || is_exact_zero(x)) return;
     size = std::max(size, exponent(x));
     const double r = radius_log2(x);
@@ -187,10 +188,11 @@ void backward_slow(const Job& job, int64_t r) {
   Tape<Big>& tape = *tape_owner;
   const int64_t k = job.k;
   const Precision precision(kFirstBits);
+  int64_t shrink = 0;
   for (int bits = kFirstBits; bits <= kMostBits; bits *= 2) {
     big_precision(bits);
     const bool last = bits * 2 > kMostBits;
-    const SlowRow<Op, T> row(job, r);
+    const SlowRow<Op, T> row(job, r, shrink);
     tape.reset();
     In<Rev<Big>, K> in;
     for (int p = 0; p < kPairs; ++p) in.gram[p] = leaf(row.in.gram[p], tape);
@@ -231,9 +233,18 @@ void backward_slow(const Job& job, int64_t r) {
         m[0][i] = Op::frame[j] == Frame::kMinusFirst ? m[0][i] - m[j][i] : m[0][i] + m[j][i];
       }
     }
-    bool settled = true;
+    bool settled = true, nan = false;
     for (int q = 0; q < K; ++q) {
       if (!job.grad_in[q]) continue;
+      if constexpr (requires { Op::velocity; }) {
+        if (q == Op::velocity && shrink) {  // where only the direction counts, f(v) = f(v / 2^shrink)
+          for (Big& w : m[q]) w = scaled(w, -shrink);
+          if (reads_odd(Op::in[q])) {
+            Big& g = adjoint[size_t(in.odd[q].id)];
+            g = scaled(g, -shrink);
+          }
+        }
+      }
       const int64_t width = columns(Op::in[q], k);
       T* to = static_cast<T*>(job.grad_in[q]) + r * width;
       Verdict<T> verdict;
@@ -273,6 +284,7 @@ void backward_slow(const Job& job, int64_t r) {
         to[odd_column(Op::in[q], k)] = nearest<T>(g);
       }
       settled = settled && verdict.settled();
+      nan = nan || verdict.nan;
     }
     const auto number = [&](double* to, const Big& g) {
       Verdict<double> verdict;
@@ -284,6 +296,16 @@ void backward_slow(const Job& job, int64_t r) {
       if (job.grad_number) number(job.grad_number, adjoint[size_t(in.number.id)]);
     }
     if (job.grad_c) number(job.grad_c, adjoint[size_t(in.c.id)]);
+    if constexpr (requires { Op::velocity; }) {
+      bool given = true;
+      for (const Big& x : row.row[Op::velocity]) given = given && !is_nan(x) && !is_inf(x);
+      for (const Big& x : u) given = given && !is_nan(x) && !is_inf(x);
+      if (nan && given && shrink < 2400) {  // as for the value
+        shrink += 40;
+        bits /= 2;
+        continue;
+      }
+    }
     if (settled || last) break;
   }
 }
