@@ -281,14 +281,17 @@ def error_of_means(case: Case) -> dict[str, float]:
 
 
 def memory(model: str, n: int) -> dict[str, float]:
-    """Peak of pairwise forward and backward in a process of its own, in units of the n x n result."""
+    """Peak of pairwise forward and backward in a process of its own, in units of the n x n result (Linux).
+
+    Not by ``ru_maxrss``, which a process inherits from its parent.
+    """
     code = (
-        "import resource, torch, speed, hypgeo\n"
+        "import re, resource, torch, speed, hypgeo\n"
         "resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))\n"  # rather a failure than a machine that swaps
         f"x, y = (speed.points({model!r}, {n}, 10, seed=s).float().requires_grad_() for s in (0, 1))\n"
         f"m = hypgeo.{model}()\n"
         "m.pairwise_dist(x[:64], y[:64]).sum().backward()\n"
-        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "peak = lambda: int(re.search(r'VmHWM:\\s*(\\d+)', open('/proc/self/status').read())[1])\n"
         "before = peak()\n"
         "m.pairwise_dist(x, y).sum().backward()\n"
         "print(peak() - before)\n"
@@ -296,8 +299,7 @@ def memory(model: str, n: int) -> dict[str, float]:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=FOLDER)
     if done.returncode:
         return {}
-    unit = 1 if sys.platform == "darwin" else 1024
-    return {"peak": float(done.stdout.split()[-1]) * unit / (4 * n * n)}
+    return {"peak": float(done.stdout.split()[-1]) * 1024 / (4 * n * n)}
 
 
 # ------------------------------------------------------------------------------------------ report
