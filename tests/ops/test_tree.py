@@ -53,7 +53,7 @@ def placed(draw: st.DrawFn) -> tuple[Tensor, Tensor, Tensor]:
 @settings(max_examples=150, deadline=None)
 def test_place(tree: tuple[Tensor, Tensor, Tensor]) -> None:
     got, plain = ops.place(*tree), body(ops.place, *tree)
-    torch.testing.assert_close(got, plain, rtol=1e-13, atol=1e-14)
+    torch.testing.assert_close(got, plain, rtol=1e-12, atol=1e-14)  # both are plain float64, summed along paths
     parent, _, tau = tree
     far = ops.dist(parent, got, torch.arange(1, len(parent)), parent[1:])
     torch.testing.assert_close(far, tau[1:], rtol=1e-12, atol=1e-15)
