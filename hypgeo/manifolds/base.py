@@ -27,6 +27,20 @@ __all__ = ["ConvergenceWarning", "Manifold"]
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
+def _number(value: Tensor, keepdim: bool) -> Tensor:
+    """What an op gives for each row, with an axis of 1 for the coordinates where that is asked for."""
+    return value.unsqueeze(-1) if keepdim else value
+
+
+def _per_row(t: Tensor | float) -> Tensor | float:
+    """A number, or one a row ``(..., 1)``, as the ops take it: ``(...)``."""
+    if not isinstance(t, Tensor) or t.dim() == 0:
+        return t
+    if t.shape[-1] != 1:
+        raise ValueError(f"one number a row needs a last axis of 1, got {tuple(t.shape)}; add it by .unsqueeze(-1)")
+    return t.squeeze(-1)
+
+
 class Manifold(GeooptManifold):
     """A space of constant sectional curvature K.
 

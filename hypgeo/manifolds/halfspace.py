@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hypgeo.manifolds.base import Manifold
+from hypgeo.manifolds.base import Manifold, _number, _per_row
 from hypgeo.ops import halfspace as ops
 from hypgeo.ops.special import dot
 
@@ -139,16 +139,3 @@ class HalfSpace(Manifold):
     def _why_not_point(self, x: Tensor, c: Tensor, atol: float, rtol: float) -> str | None:
         bad = ~((x[..., -1:] > 0) & x.isfinite().all(-1, keepdim=True))
         return f"{int(bad.sum())} rows have no positive finite height" if bool(bad.any()) else None
-
-
-def _number(out: Tensor, keepdim: bool) -> Tensor:
-    return out.unsqueeze(-1) if keepdim else out
-
-
-def _per_row(t: Tensor | float) -> Tensor | float:
-    """The number of each row without its axis for the coordinates."""
-    if isinstance(t, Tensor) and t.dim() > 0:
-        if t.shape[-1] != 1:
-            raise ValueError(f"a number for each row needs a last axis of 1, got {tuple(t.shape)}; call .unsqueeze(-1)")
-        return t.squeeze(-1)
-    return t

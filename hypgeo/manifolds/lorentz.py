@@ -12,26 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hypgeo.manifolds.base import Manifold
+from hypgeo.manifolds.base import Manifold, _number, _per_row
 from hypgeo.ops import lorentz
 from hypgeo.ops.special import dot, norm
 
 __all__ = ["Lorentz"]
-
-
-def _per_row(t: Tensor | float) -> Tensor | float:
-    """A number, or one a row ``(..., 1)``, as the ops take it: ``(...)``."""
-    if not isinstance(t, Tensor) or t.dim() == 0:
-        return t
-    if t.shape[-1] != 1:
-        raise ValueError(
-            f"one number a row needs a last axis of 1, got shape {tuple(t.shape)}; add it by .unsqueeze(-1)"
-        )
-    return t.squeeze(-1)
-
-
-def _kept(number: Tensor, keepdim: bool) -> Tensor:
-    return number.unsqueeze(-1) if keepdim else number
 
 
 class Lorentz(Manifold):
@@ -107,13 +92,13 @@ class Lorentz(Manifold):
 
     # ------------------------------------------------------------------------------------------ distances
     def dist(self, x: Tensor, y: Tensor, *, keepdim: bool = False) -> Tensor:
-        return _kept(lorentz.dist(x, y, self.c), keepdim)
+        return _number(lorentz.dist(x, y, self.c), keepdim)
 
     def dist2(self, x: Tensor, y: Tensor, *, keepdim: bool = False) -> Tensor:
-        return _kept(lorentz.dist2(x, y, self.c), keepdim)
+        return _number(lorentz.dist2(x, y, self.c), keepdim)
 
     def dist0(self, x: Tensor, *, keepdim: bool = False) -> Tensor:
-        return _kept(lorentz.dist0(x, self.c), keepdim)
+        return _number(lorentz.dist0(x, self.c), keepdim)
 
     # ------------------------------------------------------------------------------------------ exp, log, geodesics
     def expmap(self, x: Tensor, u: Tensor) -> Tensor:
@@ -139,10 +124,10 @@ class Lorentz(Manifold):
         return lorentz.transp0(y, v, self.c)
 
     def inner(self, x: Tensor, u: Tensor, v: Tensor | None = None, *, keepdim: bool = False) -> Tensor:
-        return _kept(lorentz.inner(x, u, u if v is None else v, self.c), keepdim)
+        return _number(lorentz.inner(x, u, u if v is None else v, self.c), keepdim)
 
     def norm(self, x: Tensor, u: Tensor, *, keepdim: bool = False) -> Tensor:
-        return _kept(lorentz.length(x, u, self.c), keepdim)
+        return _number(lorentz.length(x, u, self.c), keepdim)
 
     def egrad2rgrad(self, x: Tensor, u: Tensor) -> Tensor:
         return lorentz.egrad2rgrad(x, u, self.c)
@@ -160,10 +145,10 @@ class Lorentz(Manifold):
 
     # ------------------------------------------------------------------------------------------ planes, horospheres
     def hyperplane_dist(self, x: Tensor, p: Tensor, a: Tensor, *, keepdim: bool = False) -> Tensor:
-        return _kept(lorentz.hyperplane_dist(x, p, a, self.c), keepdim)
+        return _number(lorentz.hyperplane_dist(x, p, a, self.c), keepdim)
 
     def busemann(self, x: Tensor, direction: Tensor, *, keepdim: bool = False) -> Tensor:
-        return _kept(lorentz.busemann(x, direction, self.c), keepdim)
+        return _number(lorentz.busemann(x, direction, self.c), keepdim)
 
     # ------------------------------------------------------------------------------------------ gyrovector space
     def mobius_add(self, x: Tensor, y: Tensor) -> Tensor:

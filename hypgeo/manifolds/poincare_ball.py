@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hypgeo.manifolds.base import Manifold
+from hypgeo.manifolds.base import Manifold, _number, _per_row
 from hypgeo.ops import poincare as ops
 from hypgeo.ops.special import dot, gap
 
@@ -148,16 +148,3 @@ class PoincareBall(Manifold):
     def _why_not_point(self, x: Tensor, c: Tensor, atol: float, rtol: float) -> str | None:
         bad = ~(gap(x, c) > 0)
         return f"{int(bad.sum())} rows are not inside the ball c |x|^2 < 1" if bool(bad.any()) else None
-
-
-def _number(value: Tensor, keepdim: bool) -> Tensor:
-    return value.unsqueeze(-1) if keepdim else value
-
-
-def _per_row(t: Tensor | float) -> Tensor | float:
-    """The number of each row without its axis for the coordinates."""
-    if isinstance(t, Tensor) and t.dim() > 0:
-        if t.shape[-1] != 1:
-            raise ValueError(f"a number for each row needs a last axis of 1, got {tuple(t.shape)}; call .unsqueeze(-1)")
-        return t.squeeze(-1)
-    return t
