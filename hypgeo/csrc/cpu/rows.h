@@ -40,67 +40,110 @@ struct Planes {
 
 // ---- loading and storing: rows to planes and back
 
-#if defined(__AVX512F__)
-// An 8 x 8 block: rows in, columns out, in place.  Three rounds of exchanging halves.
-template <class W>
-HYPGEO_HD void transpose8(W* r) {
-  W t[8];
-#pragma GCC unroll 8
-  for (int i = 0; i < 8; i += 2) {
-    t[i] = __builtin_shufflevector(r[i], r[i + 1], 0, 8, 2, 10, 4, 12, 6, 14);
-    t[i + 1] = __builtin_shufflevector(r[i], r[i + 1], 1, 9, 3, 11, 5, 13, 7, 15);
-  }
-#pragma GCC unroll 8
-  for (int i = 0; i < 8; i += 4) {
-#pragma GCC unroll 2
-    for (int j = 0; j < 2; ++j) {
-      r[i + j] = __builtin_shufflevector(t[i + j], t[i + j + 2], 0, 1, 8, 9, 4, 5, 12, 13);
-      r[i + j + 2] = __builtin_shufflevector(t[i + j], t[i + j + 2], 2, 3, 10, 11, 6, 7, 14, 15);
-    }
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
-    t[i] = __builtin_shufflevector(r[i], r[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
-    t[i + 4] = __builtin_shufflevector(r[i], r[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
-  }
-#pragma GCC unroll 8
-  for (int i = 0; i < 8; ++i) r[i] = t[i];
-}
-HYPGEO_HD Lanes widened(Vec<8> x) { return x; }
-HYPGEO_HD Lanes widened(VectorOf<float, 8>::type x) { return Lanes(_mm512_cvtps_pd(__m256(x))); }
+// Where the rows of a block stand; a short block repeats its last row.
 template <class T>
-HYPGEO_HD auto narrowed(Lanes x) {
-  if constexpr (sizeof(T) == 8) {
-    return x;
-  } else {
-    return VectorOf<float, 8>::type(_mm512_cvtpd_ps(__m512d(x)));
+struct RowsAt {
+  T* p[kLanes];
+  RowsAt(T* first, int64_t stride, int live) {
+    p[0] = first;
+    for (int l = 1; l < kLanes; ++l) p[l] = p[l - 1] + (l < live ? stride : 0);
+  }
+};
+
+#if defined(__AVX512F__)
+// Eight rows of four coordinates to four planes, and back.  Where all four are there most moves are loads and stores of
+// quarters of a register: what bounds the rest is the one unit that permutes.
+template <bool whole>
+HYPGEO_HD __m128 four(const float* p, __mmask8 some) { return whole ? _mm_loadu_ps(p) : _mm_maskz_loadu_ps(some, p); }
+template <bool whole>
+HYPGEO_HD __m256d four(const double* p, __mmask8 some) {
+  return whole ? _mm256_loadu_pd(p) : _mm256_maskz_loadu_pd(some, p);
+}
+template <bool whole>
+HYPGEO_HD void load_four(const RowsAt<const float>& at, int64_t i, __mmask8 some, Lanes* to) {
+  const auto rows = [&](int l) {
+    __m512 r = _mm512_castps128_ps512(four<whole>(at.p[l] + i, some));
+    r = _mm512_insertf32x4(r, four<whole>(at.p[l + 1] + i, some), 1);
+    r = _mm512_insertf32x4(r, four<whole>(at.p[l + 2] + i, some), 2);
+    return _mm512_insertf32x4(r, four<whole>(at.p[l + 3] + i, some), 3);
+  };
+  const __m512 a = rows(0), b = rows(4);
+  const __m512i first = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 1, 5, 9, 13, 17, 21, 25, 29);
+  const __m512i next = _mm512_setr_epi32(2, 6, 10, 14, 18, 22, 26, 30, 3, 7, 11, 15, 19, 23, 27, 31);
+  const __m512 x = _mm512_permutex2var_ps(a, first, b), y = _mm512_permutex2var_ps(a, next, b);
+  to[0] = Lanes(_mm512_cvtps_pd(_mm512_castps512_ps256(x)));
+  to[1] = Lanes(_mm512_cvtps_pd(_mm512_extractf32x8_ps(x, 1)));
+  to[2] = Lanes(_mm512_cvtps_pd(_mm512_castps512_ps256(y)));
+  to[3] = Lanes(_mm512_cvtps_pd(_mm512_extractf32x8_ps(y, 1)));
+}
+template <bool whole>
+HYPGEO_HD void load_four(const RowsAt<const double>& at, int64_t i, __mmask8 some, Lanes* to) {
+  const auto rows = [&](int l) {
+    const __m512d r = _mm512_castpd256_pd512(four<whole>(at.p[l] + i, some));
+    return _mm512_insertf64x4(r, four<whole>(at.p[l + 1] + i, some), 1);
+  };
+  const __m512d a = rows(0), b = rows(2), c = rows(4), d = rows(6);
+  const __m512i first = _mm512_setr_epi64(0, 4, 8, 12, 1, 5, 9, 13), next = _mm512_setr_epi64(2, 6, 10, 14, 3, 7, 11, 15);
+  const __m512d x = _mm512_permutex2var_pd(a, first, b), y = _mm512_permutex2var_pd(c, first, d);
+  const __m512d z = _mm512_permutex2var_pd(a, next, b), w = _mm512_permutex2var_pd(c, next, d);
+  to[0] = Lanes(_mm512_shuffle_f64x2(x, y, 0x44));
+  to[1] = Lanes(_mm512_shuffle_f64x2(x, y, 0xee));
+  to[2] = Lanes(_mm512_shuffle_f64x2(z, w, 0x44));
+  to[3] = Lanes(_mm512_shuffle_f64x2(z, w, 0xee));
+}
+HYPGEO_HD void store_four(const RowsAt<float>& at, int64_t i, const Lanes* from) {
+  const auto columns = [&](int j) {
+    const __m512 r = _mm512_castps256_ps512(_mm512_cvtpd_ps(__m512d(from[j])));
+    return _mm512_insertf32x8(r, _mm512_cvtpd_ps(__m512d(from[j + 1])), 1);
+  };
+  const __m512 x = columns(0), y = columns(2);
+  const __m512i first = _mm512_setr_epi32(0, 8, 16, 24, 1, 9, 17, 25, 2, 10, 18, 26, 3, 11, 19, 27);
+  const __m512i next = _mm512_setr_epi32(4, 12, 20, 28, 5, 13, 21, 29, 6, 14, 22, 30, 7, 15, 23, 31);
+  const __m512 r[] = {_mm512_permutex2var_ps(x, first, y), _mm512_permutex2var_ps(x, next, y)};
+#pragma GCC unroll 2
+  for (int h = 0; h < 2; ++h) {
+    _mm_storeu_ps(at.p[4 * h] + i, _mm512_castps512_ps128(r[h]));
+    _mm_storeu_ps(at.p[4 * h + 1] + i, _mm512_extractf32x4_ps(r[h], 1));
+    _mm_storeu_ps(at.p[4 * h + 2] + i, _mm512_extractf32x4_ps(r[h], 2));
+    _mm_storeu_ps(at.p[4 * h + 3] + i, _mm512_extractf32x4_ps(r[h], 3));
+  }
+}
+HYPGEO_HD void store_four(const RowsAt<double>& at, int64_t i, const Lanes* from) {
+  const __m512d a = __m512d(from[0]), b = __m512d(from[1]), c = __m512d(from[2]), d = __m512d(from[3]);
+  const __m512i even = _mm512_setr_epi64(0, 8, 2, 10, 4, 12, 6, 14), odd = _mm512_setr_epi64(1, 9, 3, 11, 5, 13, 7, 15);
+  const __m512i low = _mm512_setr_epi64(0, 1, 8, 9, 4, 5, 12, 13), high = _mm512_setr_epi64(2, 3, 10, 11, 6, 7, 14, 15);
+  const __m512d e = _mm512_permutex2var_pd(a, even, b), f = _mm512_permutex2var_pd(c, even, d);
+  const __m512d g = _mm512_permutex2var_pd(a, odd, b), h = _mm512_permutex2var_pd(c, odd, d);
+  const __m512d r[] = {_mm512_permutex2var_pd(e, low, f), _mm512_permutex2var_pd(g, low, h),
+                       _mm512_permutex2var_pd(e, high, f), _mm512_permutex2var_pd(g, high, h)};
+#pragma GCC unroll 4
+  for (int l = 0; l < 4; ++l) {
+    _mm256_storeu_pd(at.p[l] + i, _mm512_castpd512_pd256(r[l]));
+    _mm256_storeu_pd(at.p[l + 4] + i, _mm512_extractf64x4_pd(r[l], 1));
   }
 }
 #endif
 
 template <class T>
-void load(const Operand& o, int64_t first, int64_t column, int live, int64_t k, Lanes* to) {
-  const T* p = static_cast<const T*>(o.data) + first * o.row + column * o.col;
-  int64_t step[kLanes];
-  for (int l = 0; l < kLanes; ++l) step[l] = (l < live ? l : live - 1) * o.row;  // the tail repeats its last row
-  int64_t i = 0;
+HYPGEO_HD void load(const Operand& o, int64_t first, int64_t column, int live, int64_t k, Lanes* to) {
+  const RowsAt<const T> at(static_cast<const T*>(o.data) + first * o.row + column * o.col, o.row, live);
 #if defined(__AVX512F__)
-  if (o.col == 1 && k >= 8) {
-    for (;;) {
-      typename VectorOf<T, 8>::type r[8];
-#pragma GCC unroll 8
-      for (int l = 0; l < 8; ++l) __builtin_memcpy(&r[l], p + step[l] + i, sizeof(r[l]));
-      transpose8(r);
-#pragma GCC unroll 8
-      for (int l = 0; l < 8; ++l) to[i + l] = widened(r[l]);
-      if (i + 8 == k) return;
-      i = i + 16 <= k ? i + 8 : k - 8;  // the last block overlaps
+  if (o.col == 1 && k >= 4) {
+    for (int64_t i = 0;; i = i + 8 <= k ? i + 4 : k - 4) {  // the last block overlaps
+      load_four<true>(at, i, 0, to + i);
+      if (i + 4 == k) return;
     }
   }
+  if (o.col == 1 && k > 1) {
+    Lanes all[4];
+    load_four<false>(at, 0, __mmask8((1u << k) - 1), all);
+    for (int64_t i = 0; i < k; ++i) to[i] = all[i];
+    return;
+  }
 #endif
-  for (; i < k; ++i) {
+  for (int64_t i = 0; i < k; ++i) {
     Lanes v;
-    for (int l = 0; l < kLanes; ++l) v[l] = double(p[step[l] + i * o.col]);
+    for (int l = 0; l < kLanes; ++l) v[l] = double(at.p[l][i * o.col]);
     to[i] = v;
   }
 }
@@ -114,32 +157,33 @@ Lanes load_one(const Operand& o, int64_t first, int64_t column, int live) {
 
 // Writes the lanes in mask of `width` planes as rows of a contiguous table.
 template <class T>
-void store(T* to, int64_t first, int64_t width, const Lanes* planes, unsigned mask) {
+HYPGEO_HD void store(T* to, int64_t first, int64_t width, const Lanes* planes, unsigned mask) {
   T* p = to + first * width;
-  int64_t i = 0;
+  constexpr unsigned all = (1u << kLanes) - 1;
 #if defined(__AVX512F__)
-  if (width >= 8) {
-    for (;;) {
-      typename VectorOf<T, 8>::type r[8];
-#pragma GCC unroll 8
-      for (int l = 0; l < 8; ++l) r[l] = narrowed<T>(planes[i + l]);
-      transpose8(r);
-#pragma GCC unroll 8
-      for (int l = 0; l < 8; ++l) {
-        if (mask >> l & 1) __builtin_memcpy(p + l * width + i, &r[l], sizeof(r[l]));
-      }
-      if (i + 8 == width) return;
-      i = i + 16 <= width ? i + 8 : width - 8;
+  if (width >= 4 && mask == all) {
+    const RowsAt<T> at(p, width, kLanes);
+    for (int64_t i = 0;; i = i + 8 <= width ? i + 4 : width - 4) {
+      store_four(at, i, planes + i);
+      if (i + 4 == width) return;
     }
   }
+  if (width == 1 && mask == all) {
+    if constexpr (sizeof(T) == 4) {
+      _mm256_storeu_ps(p, _mm512_cvtpd_ps(__m512d(planes[0])));
+    } else {
+      _mm512_storeu_pd(p, __m512d(planes[0]));
+    }
+    return;
+  }
 #endif
-  if (mask == (1u << kLanes) - 1) {
-    for (; i < width; ++i) {
+  if (mask == all) {
+    for (int64_t i = 0; i < width; ++i) {
       for (int l = 0; l < kLanes; ++l) p[l * width + i] = T(planes[i][l]);
     }
     return;
   }
-  for (; i < width; ++i) {
+  for (int64_t i = 0; i < width; ++i) {
     for (int l = 0; l < kLanes; ++l) {
       if (mask >> l & 1) p[l * width + i] = T(planes[i][l]);
     }
@@ -171,37 +215,70 @@ __attribute__((noinline)) unsigned forward_planes(const Block& block, const Plan
   return forward_level<Op, S>(block, rows, trust, want, [=](int64_t column, Lanes v) { result[column] = v; });
 }
 
+// Two blocks at once: what one waits for, the other fills.
+template <class Op, class S>
+__attribute__((noinline)) void forward_planes(const Block* const* block, const Planes* const* rows, const Trust& trust,
+                                              unsigned* want, Lanes* const* result) {
+  Value<Op, S, Planes> a(*block[0], *rows[0]), b(*block[1], *rows[1]);
+  const unsigned fit_a = a.fits(want[0]), fit_b = b.fits(want[1]);
+  a.evaluate();
+  b.evaluate();
+  want[0] = a.write(trust, fit_a, [=](int64_t column, Lanes v) { result[0][column] = v; });
+  want[1] = b.write(trust, fit_b, [=](int64_t column, Lanes v) { result[1][column] = v; });
+}
+
 template <class Op, class T>
 void forward_rows(const Job& job, int64_t begin, int64_t end) {
   static thread_local Scratch scratch;
-  const int64_t k = job.k, width = columns(Op::out, k);
-  const Planes rows{scratch.reserve(size_t((Op::rows + 1) * k + 2)), k, Op::rows};
-  Lanes* result = rows.data + Op::rows * k;
-  Block block{k};
-  T* to = static_cast<T*>(job.out);
-  for (int64_t r = begin; r < end; r += kLanes) {
-    const int live = int(end - r < kLanes ? end - r : kLanes);
-    unsigned want = (1u << live) - 1;
-    load_block<Op, T>(job, r, live, rows.data, block);
-    const auto take = [&](unsigned sure) {
-      store<T>(to, r, width, result, sure);
-      if constexpr (in_ball(Op::out)) {
-        Lanes size2 = Lanes{};
-        for (int64_t i = 0; i < width; ++i) size2 = vfma<Lanes>(result[i], result[i], size2);
-        const unsigned edge = sure & bits(block.c * size2 > (sizeof(T) == 4 ? 1.0 - 0x1p-20 : 1.0 - 0x1p-46));
-        for (int l = 0; edge >> l; ++l) {
-          if ((edge >> l & 1) && !inside(to + (r + l) * width, width, block.c[l])) sure &= ~(1u << l);
-        }
-      }
-      want &= ~sure;
-    };
-    using First = FirstLevel<Op, Working<T>>;
-    if constexpr (!std::is_same_v<First, Bounded<Twofold>>) {
-      take(forward_planes<Op, First>(block, rows, kTrust<T>, want, result));
+  using First = FirstLevel<Op, Working<T>>;
+  constexpr int kBlocks = std::is_same_v<Working<T>, Lanes> ? 2 : 1;  // twofold blocks keep every unit busy alone
+  const int64_t k = job.k, width = columns(Op::out, k), size = (Op::rows + 1) * k + 2;
+  Lanes* const planes = scratch.reserve(size_t(kBlocks * size));
+  T* const to = static_cast<T*>(job.out);
+  Block block[kBlocks];
+  for (int64_t start = begin; start < end; start += kBlocks * kLanes) {
+    const int blocks = kBlocks == 2 && start + kLanes < end ? 2 : 1;
+    unsigned want[2] = {}, sure[2] = {};
+    for (int i = 0; i < blocks; ++i) {
+      const int64_t r = start + i * kLanes;
+      const int live = int(end - r < kLanes ? end - r : kLanes);
+      want[i] = sure[i] = (1u << live) - 1;
+      block[i].k = k;
+      load_block<Op, T>(job, r, live, planes + i * size, block[i]);
     }
-    if (want) take(forward_planes<Op, Bounded<Twofold>>(block, rows, kTrust<T>, want, result));
-    for (int l = 0; want >> l; ++l) {
-      if (want >> l & 1) job.slow(job, r + l);
+    const auto rows = [&](int i) { return Planes{planes + i * size, k, Op::rows}; };
+    const auto result = [&](int i) { return planes + i * size + Op::rows * k; };
+    if constexpr (kBlocks == 2) {
+      const int other = blocks - 1;
+      const Planes first = rows(0), second = rows(other);
+      const Block* const both[] = {block, block + other};
+      const Planes* const both_rows[] = {&first, &second};
+      Lanes* const both_results[] = {result(0), result(other)};
+      forward_planes<Op, First>(both, both_rows, kTrust<T>, sure, both_results);
+    } else if constexpr (!std::is_same_v<First, Bounded<Twofold>>) {
+      sure[0] = forward_planes<Op, First>(block[0], rows(0), kTrust<T>, want[0], result(0));
+    } else {
+      sure[0] = 0;
+    }
+    for (int i = 0; i < blocks; ++i) {
+      const int64_t r = start + i * kLanes;
+      const auto take = [&](unsigned good) {
+        store<T>(to, r, width, result(i), good);
+        if constexpr (in_ball(Op::out)) {
+          Lanes size2 = Lanes{};
+          for (int64_t j = 0; j < width; ++j) size2 = vfma<Lanes>(result(i)[j], result(i)[j], size2);
+          const unsigned edge = good & bits(block[i].c * size2 > (sizeof(T) == 4 ? 1.0 - 0x1p-20 : 1.0 - 0x1p-46));
+          for (int l = 0; edge >> l; ++l) {
+            if ((edge >> l & 1) && !inside(to + (r + l) * width, width, block[i].c[l])) good &= ~(1u << l);
+          }
+        }
+        want[i] &= ~good;
+      };
+      if (sure[i]) take(sure[i]);
+      if (want[i]) take(forward_planes<Op, Bounded<Twofold>>(block[i], rows(i), kTrust<T>, want[i], result(i)));
+      for (int l = 0; want[i] >> l; ++l) {
+        if (want[i] >> l & 1) job.slow(job, r + l);
+      }
     }
   }
 }

@@ -195,13 +195,17 @@ void backward_slow(const Job& job, int64_t r) {
     const SlowRow<Op, T> row(job, r, shrink);
     tape.reset();
     In<Rev<Big>, K> in;
-    for (int p = 0; p < kPairs; ++p) in.gram[p] = leaf(row.in.gram[p], tape);
+    for (int p = 0; p < kPairs; ++p) leaf(in.gram[p], row.in.gram[p], tape);
     for (int j = 0; j < K; ++j) {
-      in.square[j] = Op::frame[j] == Frame::kPlain ? in.gram[j * (j + 1) / 2 + j] : leaf(row.in.square[j], tape);
-      if (reads_odd(Op::in[j])) in.odd[j] = leaf(row.in.odd[j], tape);
+      if (Op::frame[j] == Frame::kPlain) {
+        in.square[j] = in.gram[j * (j + 1) / 2 + j];
+      } else {
+        leaf(in.square[j], row.in.square[j], tape);
+      }
+      if (reads_odd(Op::in[j])) leaf(in.odd[j], row.in.odd[j], tape);
     }
-    if constexpr (Op::number) in.number = leaf(row.in.number, tape);
-    in.c = leaf(row.in.c, tape);
+    if constexpr (Op::number) leaf(in.number, row.in.number, tape);
+    leaf(in.c, row.in.c, tape);
     const Out<Rev<Big>, K> out = Op::coef(in);
     tape.clear(adjoint.data());
     std::vector<Big> u;

@@ -46,7 +46,8 @@ HYPGEO_HD S one_at_zero(const S& square) {
 template <class S>
 HYPGEO_HD S length(const S& square) {
   const auto some = 0.0 < square;
-  return select(some, sqrt(select(some, square, S(1.0))), square * one_at_zero(square));
+  const S none = select(some, S(0.0), square);
+  return select(some, sqrt(select(some, square, S(1.0))), none * one_at_zero(none));
 }
 
 template <class S, int R>
@@ -318,7 +319,7 @@ struct PoincareHyperplaneDist : ball::MapsDifference<Layout::kNumber, ball::kPoi
   static HYPGEO_HD Out<S, 3> coef(const In<S, 3>& in) {
     const S gx = ball::gap(in, 0), gp = ball::gap(in, 1), &wa = in.g(1, 2), &aa = in.g(2, 2);
     const auto some = 0.0 < aa;
-    const S size = select(some, sqrt(select(some, aa, S(1.0))), ball::one_at_zero(aa));
+    const S size = select(some, sqrt(select(some, aa, S(1.0))), ball::one_at_zero(select(some, S(0.0), aa)));
     const S h = -2.0 * (gp * wa + in.c * in.g(1, 1) * (in.g(0, 2) + wa)) / (gx * gp * size);
     return ball::just<S, 3>(ball::arc(h, in.c));
   }

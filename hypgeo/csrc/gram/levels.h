@@ -5,6 +5,7 @@
 #include <cfloat>
 #include <cstdint>
 #include <type_traits>
+#include <utility>
 
 #include "../scalar/quick.h"
 #include "op.h"
@@ -99,7 +100,7 @@ HYPGEO_HD double underflow(int64_t k) {
 // A length that its square does not exceed, also where that underflowed.
 template <class R>
 HYPGEO_HD Lanes longest(const Bounded<R>& square) {
-  return vsqrt<Lanes>(high(square.v) + square.e) * 1.001;
+  return rough_root<Lanes>(high(square.v) + square.e) * 1.001;
 }
 
 template <class Op, class R>
@@ -125,7 +126,7 @@ struct Grams {
         for (int a = 0; a <= b; ++a, ++p) sum[p].add(x[a], rows.framed(a), x[b], rows.framed(b));
       }
     }
-    for (int j = 0; j < K; ++j) norm[j] = vsqrt<Lanes>(sum[j * (j + 1) / 2 + j].hi);
+    for (int j = 0; j < K; ++j) norm[j] = rough_root<Lanes>(sum[j * (j + 1) / 2 + j].hi) * 1.001;
     const Lanes share = splat<Lanes>(summing<R>(k)), least = splat<Lanes>(underflow<R>(k));
     for (int b = 0, p = 0; b < K; ++b) {
       for (int a = 0; a <= b; ++a, ++p) {
@@ -278,58 +279,75 @@ constexpr double kQuick = std::is_same_v<R, Lanes> ? 0x1p-37 : 0x1p-60;
 
 // Evaluates the lanes in `want`, calls put(column, value) for every column of the result, and returns the lanes it can
 // vouch for.
+template <class Op, class S, class Source>
+struct Value {
+  using R = decltype(S::v);
+  static constexpr int K = Op::rows;
+  const Block& block;
+  const Framed<Op, R, Source> rows;
+  const Grams<Op, R> grams;
+  const In<S, K> in;
+  Out<S, K> out;
+
+  HYPGEO_HD Value(const Block& b, const Source& source)
+      : block(b), rows{source}, grams(rows, b.k), in(inputs<Op, S>(b, grams)) {}
+  // Lanes where the level may be used at all.
+  HYPGEO_HD unsigned fits(unsigned want) const {
+    if constexpr (tracked<S>) return want;
+    return want & bits(ordinary<Op>(in));
+  }
+  HYPGEO_HD void evaluate() { out = Op::coef(in); }
+  template <class Put>
+  HYPGEO_HD unsigned write(const Trust& trust, unsigned want, const Put& put) const {
+    const int64_t k = block.k;
+    if constexpr (Op::out == Layout::kNumber) {
+      const Lanes value = total(out.odd.v), size = vabs<Lanes>(value);
+      put(0, value);
+      if constexpr (tracked<S>) want &= bits(out.odd.e <= size * trust.value + trust.least);
+      return want & bits(size < trust.most);
+    } else {
+      Lanes size2 = Lanes{}, terms = Lanes{}, error = Lanes{};
+      for (int j = 0; j < K; ++j) {
+        if constexpr (tracked<S>) error = vfma<Lanes>(out.a[j].e, grams.norm[j], error);
+        terms = vfma<Lanes>(vabs<Lanes>(total(out.a[j].v)), grams.norm[j], terms);
+      }
+      error = vfma<Lanes>(splat<Lanes>(tracked<S> ? kCombining<Op, R> : kQuick<R>), terms, error);
+      for (int64_t i = 0; i < k; ++i) {
+        const Lanes v = total(combined(rows, out.a, i));
+        size2 = vfma<Lanes>(v, v, size2);
+        put(first_column(Op::out) + i, v);
+      }
+      Lanes whole = rough_root<Lanes>(size2) * 0.999;
+      if constexpr (has_time(Op::out) || has_last(Op::out)) {
+        const Lanes v = total(out.odd.v);
+        whole += vabs<Lanes>(v);
+        put(odd_column(Op::out, k), v);
+      }
+      if constexpr (Op::out == Layout::kLorentzPointLast) {
+        const Lanes v = total(out.time.v);
+        whole += vabs<Lanes>(v);
+        put(0, v);
+      }
+      // In the coordinates that are alike the error is held against the whole vector.
+      LaneMask good = (error <= whole * trust.value + trust.least) & (whole < trust.most);
+      if constexpr (has_time(Op::out) || has_last(Op::out)) {
+        // a point's height is a size in its own right; other odd coordinates are one among others
+        const Lanes v = total(out.odd.v), measure = Op::out == Layout::kHalfPoint ? vabs<Lanes>(v) : whole;
+        if constexpr (tracked<S>) good &= out.odd.e <= measure * trust.value + trust.least;
+        if constexpr (Op::out == Layout::kHalfPoint) good &= v >= trust.height;
+      }
+      if constexpr (tracked<S> && Op::out == Layout::kLorentzPointLast) good &= out.time.e <= whole * trust.value;
+      return want & bits(good);
+    }
+  }
+};
 template <class Op, class S, class Source, class Put>
 HYPGEO_HD unsigned forward_level(const Block& block, const Source& source, const Trust& trust, unsigned want, const Put& put) {
-  using R = decltype(S::v);
-  constexpr int K = Op::rows;
-  const int64_t k = block.k;
-  const Framed<Op, R, Source> rows{source};
-  const Grams<Op, R> grams(rows, k);
-  const In<S, K> in = inputs<Op, S>(block, grams);
-  if constexpr (!tracked<S>) {
-    want &= bits(ordinary<Op>(in));
-    if (!want) return 0;
-  }
-  const Out<S, K> out = Op::coef(in);
-  if constexpr (Op::out == Layout::kNumber) {
-    const Lanes value = total(out.odd.v), size = vabs<Lanes>(value);
-    put(0, value);
-    if constexpr (tracked<S>) want &= bits(out.odd.e <= size * trust.value + trust.least);
-    return want & bits(size < trust.most);
-  } else {
-    Lanes size2 = Lanes{}, terms = Lanes{}, error = Lanes{};
-    for (int j = 0; j < K; ++j) {
-      if constexpr (tracked<S>) error = vfma<Lanes>(out.a[j].e, grams.norm[j], error);
-      terms = vfma<Lanes>(vabs<Lanes>(total(out.a[j].v)), grams.norm[j], terms);
-    }
-    error = vfma<Lanes>(splat<Lanes>(tracked<S> ? kCombining<Op, R> : kQuick<R>), terms, error);
-    for (int64_t i = 0; i < k; ++i) {
-      const Lanes v = total(combined(rows, out.a, i));
-      size2 = vfma<Lanes>(v, v, size2);
-      put(first_column(Op::out) + i, v);
-    }
-    Lanes whole = vsqrt<Lanes>(size2);
-    if constexpr (has_time(Op::out) || has_last(Op::out)) {
-      const Lanes v = total(out.odd.v);
-      whole += vabs<Lanes>(v);
-      put(odd_column(Op::out, k), v);
-    }
-    if constexpr (Op::out == Layout::kLorentzPointLast) {
-      const Lanes v = total(out.time.v);
-      whole += vabs<Lanes>(v);
-      put(0, v);
-    }
-    // In the coordinates that are alike the error is held against the whole vector.
-    LaneMask good = (error <= whole * trust.value + trust.least) & (whole < trust.most);
-    if constexpr (has_time(Op::out) || has_last(Op::out)) {
-      // a point's height is a size in its own right; other odd coordinates are one among others
-      const Lanes v = total(out.odd.v), measure = Op::out == Layout::kHalfPoint ? vabs<Lanes>(v) : whole;
-      if constexpr (tracked<S>) good &= out.odd.e <= measure * trust.value + trust.least;
-      if constexpr (Op::out == Layout::kHalfPoint) good &= v >= trust.height;
-    }
-    if constexpr (tracked<S> && Op::out == Layout::kLorentzPointLast) good &= out.time.e <= whole * trust.value;
-    return want & bits(good);
-  }
+  Value<Op, S, Source> value(block, source);
+  want = value.fits(want);
+  if (!want) return 0;
+  value.evaluate();
+  return value.write(trust, want, put);
 }
 
 // An op whose number may be a small difference of large ones says so, and has its bound tracked always.
@@ -380,13 +398,21 @@ HYPGEO_HD unsigned backward_level(const Block& block, const Source& source, cons
 
   tape.reset();
   In<Rev<S>, K> in;
-  for (int p = 0; p < kPairs; ++p) in.gram[p] = leaf(plain.gram[p], tape);
-  for (int j = 0; j < K; ++j) {
-    in.square[j] = rows.framed(j) ? leaf(plain.square[j], tape) : in.gram[j * (j + 1) / 2 + j];
-    if (reads_odd(layout_in<Op>(j))) in.odd[j] = leaf(plain.odd[j], tape);
-  }
-  if constexpr (Op::number) in.number = leaf(plain.number, tape);
-  in.c = leaf(plain.c, tape);
+  for (int p = 0; p < kPairs; ++p) leaf(in.gram[p], plain.gram[p], tape);
+  const auto squares = [&]<int... j>(std::integer_sequence<int, j...>) {
+    const auto one = [&]<int i>() {  // known to the compiler early, lest it copy what it could name
+      if constexpr (frame_of<Op>(i) != Frame::kPlain) {
+        leaf(in.square[i], plain.square[i], tape);
+      } else {
+        in.square[i] = in.gram[i * (i + 1) / 2 + i];
+      }
+      if constexpr (reads_odd(layout_in<Op>(i))) leaf(in.odd[i], plain.odd[i], tape);
+    };
+    (one.template operator()<j>(), ...);
+  };
+  squares(std::make_integer_sequence<int, K>());
+  if constexpr (Op::number) leaf(in.number, plain.number, tape);
+  leaf(in.c, plain.c, tape);
   const Out<Rev<S>, K> out = Op::coef(in);
   tape.clear(adjoint);
 
@@ -401,15 +427,15 @@ HYPGEO_HD unsigned backward_level(const Block& block, const Source& source, cons
 #pragma GCC unroll 3
       for (int j = 0; j < K; ++j) h[j].add(rows.row(j, i), rows.framed(j), Twofold(u, Lanes{}), false);
     }
-    unorm = vsqrt<Lanes>(u2) * 1.001;
+    unorm = rough_root<Lanes>(u2) * 1.001;
     for (int j = 0; j < K; ++j) {
       const Lanes size = grams.norm[j] * unorm;
       const Lanes e = size * summing<R>(k) + select<Lanes>(size == Lanes{}, Lanes{}, splat<Lanes>(underflow<R>(k)));
-      adjoint[out.a[j].id] = adjoint[out.a[j].id] + S(h[j].value(), e);
+      tape.flow(adjoint, out.a[j].id, S(h[j].value(), e));
     }
   }
   const auto seed = [&](const Rev<S>& node, Lanes value) {
-    adjoint[node.id] = adjoint[node.id] + S(R(value), Lanes{});
+    tape.flow(adjoint, node.id, S(R(value), Lanes{}));
   };
   if constexpr (!row_out || has_time(Op::out) || has_last(Op::out)) seed(out.odd, block.odd_grad);
   if constexpr (Op::out == Layout::kLorentzPointLast) seed(out.time, block.time_grad);
@@ -419,7 +445,7 @@ HYPGEO_HD unsigned backward_level(const Block& block, const Source& source, cons
   S m[K][K + 1];
   for (int b = 0, p = 0; b < K; ++b) {
     for (int a = 0; a <= b; ++a, ++p) {
-      const S& g = adjoint[in.gram[p].id];
+      const S g = tape.arrived(adjoint, in.gram[p].id);
       m[a][b] = m[b][a] = a == b ? 2.0 * g : g;
     }
   }
@@ -441,7 +467,7 @@ HYPGEO_HD unsigned backward_level(const Block& block, const Source& source, cons
       if (!tracked<S> && r == 0) terms = vfma<Lanes>(merged[j], grams.norm[j], terms);
     }
     if (!tracked<S> && r == 0) terms = vfma<Lanes>(merged[K], unorm, terms);
-    const S own = rows.framed(r) ? 2.0 * adjoint[in.square[r].id] : S(0.0);  // what of the row as it stands
+    const S own = rows.framed(r) ? 2.0 * tape.arrived(adjoint, in.square[r].id) : S(0.0);  // what of the row as it stands
     if constexpr (tracked<S>) {
       error = vfma<Lanes>(own.e, grams.plain_norm[r], error);
       error = vfma<Lanes>(m[r][K].e, unorm, error);
@@ -461,17 +487,17 @@ HYPGEO_HD unsigned backward_level(const Block& block, const Source& source, cons
       }
       put(r, first_column(layout_in<Op>(r)) + i, whole);
     }
-    Lanes size = vsqrt<Lanes>(size2);
-    if (has_last(layout_in<Op>(r))) size += vabs<Lanes>(total(adjoint[in.odd[r].id].v));
+    Lanes size = rough_root<Lanes>(size2) * 0.999;
+    if (has_last(layout_in<Op>(r))) size += vabs<Lanes>(total(tape.arrived(adjoint, in.odd[r].id).v));
     Lanes stretch = splat<Lanes>(1.0);
     if (layout_in<Op>(r) == Layout::kLorentzPoint || layout_in<Op>(r) == Layout::kLorentzPointLast) {
       // Time takes what the rounding of the spatial entries left out, since a projection to the tangent space multiplies
       // the part along x by 1 + c|x|^2: the mere rounding of a correct gradient would come back e^(2 radius) times larger.
       const Lanes xx = total(plain.square[r].v);
-      put(r, 0, residue * vsqrt<Lanes>(block.c / (1.0 + block.c * xx)));
+      put(r, 0, residue * vroot<Lanes>(block.c * reciprocal<Lanes>(1.0 + block.c * xx)).root);
       if (!row_out) {
         // what counts is the projected gradient, and its part along x is stretched likewise
-        const Lanes norm = vsqrt<Lanes>(xx);
+        const Lanes norm = rough_root<Lanes>(xx);
         stretch += block.c * xx;
         size += block.c * norm * vmax<Lanes>(Lanes{}, vabs<Lanes>(along) - (double(k) + 8.0) * 0x1p-52 * norm * size);
       }
@@ -480,7 +506,7 @@ HYPGEO_HD unsigned backward_level(const Block& block, const Source& source, cons
     }
     want &= bits((error * stretch <= size * trust.gradient + trust.least) & (size < trust.most));
     if (reads_odd(layout_in<Op>(r))) {
-      const S& g = adjoint[in.odd[r].id];
+      const S g = tape.arrived(adjoint, in.odd[r].id);
       const Lanes v = total(g.v);
       put(r, odd_column(layout_in<Op>(r), k), v);
       if constexpr (tracked<S>) want &= bits(g.e <= (size + vabs<Lanes>(v)) * trust.gradient + trust.least);
@@ -494,9 +520,9 @@ HYPGEO_HD unsigned backward_level(const Block& block, const Source& source, cons
     want &= bits(vabs<Lanes>(result) < 0x1p1000);
   };
   if constexpr (Op::number) {
-    if (to.wants_number) number(to.number, adjoint[in.number.id]);
+    if (to.wants_number) number(to.number, tape.arrived(adjoint, in.number.id));
   }
-  if (to.wants_c) number(to.c, adjoint[in.c.id]);
+  if (to.wants_c) number(to.c, tape.arrived(adjoint, in.c.id));
   return want;
 }
 

@@ -108,6 +108,7 @@ struct Tape {
   };
   S weight[2 * kMost];
   Edge edge[2 * kMost];
+  bool met[straight ? kMost : 1] = {};  // what has an adjoint already
   int size = 1, edges = 0;
 
   HYPGEO_HD void reset() {
@@ -124,22 +125,42 @@ struct Tape {
     if (!straight && !to) return;
     edge[edges++] = {short(size), short(to), sign < 0 ? kMinus : kUnit};
   }
-  HYPGEO_HD void follow(int i, S* adjoint) const {
+  // Adds x to an adjoint; where the compiler knows which comes first, that one is stored, and nothing is ever cleared.
+  HYPGEO_HD void flow(S* adjoint, int to, const S& x) {
+    if constexpr (straight) {
+      adjoint[to] = met[to] ? adjoint[to] + x : x;
+      met[to] = true;
+    } else {
+      adjoint[to] = adjoint[to] + x;
+    }
+  }
+  HYPGEO_HD S arrived(const S* adjoint, int at) const {
+    if constexpr (straight) {
+      return met[at] ? adjoint[at] : S(0.0);
+    } else {
+      return adjoint[at];
+    }
+  }
+  HYPGEO_HD void follow(int i, S* adjoint) {
     const Edge e = edge[i];
-    const S& a = adjoint[e.from];
-    // an unselected branch has adjoint 0 and may have an infinite weight
-    adjoint[e.to] = adjoint[e.to] + (e.kind == kGeneral ? times_or_zero(a, weight[i]) : e.kind == kUnit ? a : -a);
+    if constexpr (straight) {
+      if (!met[e.from]) return;
+      const S a = adjoint[e.from];
+      // an unselected branch has adjoint 0; if its weight is not finite, NaN says that the next level is needed
+      flow(adjoint, e.to, e.kind == kGeneral ? a * weight[i] : e.kind == kUnit ? a : -a);
+    } else {
+      const S& a = adjoint[e.from];
+      // an unselected branch has adjoint 0 and may have an infinite weight
+      flow(adjoint, e.to, e.kind == kGeneral ? times_or_zero(a, weight[i]) : e.kind == kUnit ? a : -a);
+    }
   }
   HYPGEO_HD void clear(S* adjoint) const {
-    if constexpr (straight) {
-#pragma GCC unroll 320
-      for (int i = 0; i < size; ++i) adjoint[i] = S(0.0);
-    } else {
+    if constexpr (!straight) {
       for (int i = 0; i < size; ++i) adjoint[i] = S(0.0);
     }
   }
   // adjoint[i] becomes the derivative in node i of sum of seed times result; cleared and seeded by the caller.
-  HYPGEO_HD void sweep(S* adjoint) const {
+  HYPGEO_HD void sweep(S* adjoint) {
     if constexpr (straight) {
 #pragma GCC unroll 640
       for (int i = edges - 1; i >= 0; --i) follow(i, adjoint);
@@ -161,8 +182,10 @@ struct Rev {
 };
 
 template <class S>
-HYPGEO_HD Rev<S> leaf(const S& value, Tape<S>& tape) {
-  return Rev<S>(value, tape.leaf(), &tape);
+HYPGEO_HD void leaf(Rev<S>& to, const S& value, Tape<S>& tape) {  // in place: a copy would wait for its parts
+  to.v = value;
+  to.id = tape.leaf();
+  to.tape = &tape;
 }
 template <class S, class W>
 HYPGEO_HD Rev<S> unary(const Rev<S>& a, const S& value, const W& slope) {

@@ -29,6 +29,9 @@ using steps::Job;
 using V = Lanes;
 using M = LaneMask;
 
+HYPGEO_HD V over(V a, V b) { return a * reciprocal<V>(b); }
+HYPGEO_HD V root_of(V a) { return vroot<V>(a).root; }
+
 // Inner product of k planes, to twofold precision.
 HYPGEO_HD Twofold inner(const V* a, const V* b, int64_t k) {
   V hi = V{}, lo = V{};
@@ -45,11 +48,18 @@ HYPGEO_HD V plain_inner(const V* a, const V* b, int64_t k) {
   return sum;
 }
 
+// 1 - c|x|^2.  Squares of floats are exact in double: their sum errs by k 2^-53, next to which a float sees no gap.
+template <class T>
+HYPGEO_HD V gap_of(const V* x, int64_t k, double c) {
+  if constexpr (sizeof(T) == 4) return 1.0 - plain_inner(x, x, k) * c;
+  return (1.0 - inner(x, x, k) * c).hi;
+}
+
 // exp(-T), 1 - exp(-T), and expm1(T); T <= 700.
 struct Decay {
   V E, S, w;
   HYPGEO_HD explicit Decay(V T) : w(expm1_of<V>(T)) {
-    E = 1.0 / (1.0 + w);
+    E = reciprocal<V>(1.0 + w);
     S = w * E;
   }
 };
@@ -88,7 +98,7 @@ struct Pace {
     square = vfma<V>(splat<V>(job.gain_square), norm2, job.keep_square * load_one<T>(old, first, 0, live));
     V used = square;
     if (job.greatest) used = greatest = vmax<V>(square, load_one<T>(most, first, 0, live));
-    tau = tau / (job.correction * (vsqrt<V>(used / job.correction_square) + job.eps));
+    tau = over(tau, job.correction * (root_of(used * (1.0 / job.correction_square)) + job.eps));
   }
 };
 
@@ -100,21 +110,21 @@ struct Ball {
   static M step(const Job& job, const Rows& r, int64_t first, int live, Pace<T>& pace) {
     const int64_t k = r.columns;
     const double root = std::sqrt(job.c);
-    const V gap = (1.0 - inner(r.x, r.x, k) * job.c).hi;
+    const V gap = gap_of<T>(r.x, k, job.c), per_gap = reciprocal<V>(gap);
     for (int64_t i = 0; i < k; ++i) r.grad[i] = r.grad[i] * (0.25 * gap * gap);
-    pace = Pace<T>(job, first, live, plain_inner(r.grad, r.grad, k) * 4.0 / (gap * gap));
+    pace = Pace<T>(job, first, live, plain_inner(r.grad, r.grad, k) * 4.0 * per_gap * per_gap);
     average(job, r, 0, k);
-    const V size = vsqrt<V>(plain_inner(r.mean, r.mean, k)), T_ = 2.0 * root * pace.tau * size / gap;
+    const V size = root_of(plain_inner(r.mean, r.mean, k)), T_ = 2.0 * root * pace.tau * size * per_gap;
     M good = (gap > 0.0) & (T_ <= kFarthest);
     const Decay d(good ? T_ : V{});
-    const V per = size > 0.0 ? -1.0 / size : V{};
+    const V per = size > 0.0 ? -reciprocal<V>(size) : V{};
     V b = V{};
     for (int64_t i = 0; i < k; ++i) {
       const V s = vfma<V>(r.mean[i], per, root * r.x[i]);
       b = vfma<V>(s, s, b);
     }
-    const V D = 4.0 * d.E * d.E + b * d.S * (1.0 + d.E) + 2.0 * gap * d.E * d.S, rise = gap * d.S / D;
-    const V of_mean = rise * (1.0 + d.E) * per / root, of_x = rise * d.S;
+    const V D = 4.0 * d.E * d.E + b * d.S * (1.0 + d.E) + 2.0 * gap * d.E * d.S, rise = over(gap * d.S, D);
+    const V of_mean = rise * (1.0 + d.E) * per * (1.0 / root), of_x = rise * d.S;
     const V keep = 4.0 * d.E + gap * d.S * d.S, bend = root * size * d.S * (4.0 * d.E + d.S * (b + gap));
     for (int64_t i = 0; i < k; ++i) {
       const V x = r.x[i], m = r.mean[i];
@@ -122,17 +132,17 @@ struct Ball {
       r.mean[i] = vfma<V>(keep, m, -(bend * x));
     }
     round_to<T>(r.next, k);
-    V left = (1.0 - inner(r.next, r.next, k) * job.c).hi;
-    const M outside = !(left > 0x1p-100);
+    V left = gap_of<T>(r.next, k, job.c);
+    const M outside = !(left > (sizeof(T) == 4 ? 0x1p-50 * double(k + 1) : 0x1p-100));
     if (bits(outside & good)) {  // three ulps inside the rim
       const double within = 1.0 - 3.0 * (sizeof(T) == 4 ? FLT_EPSILON : DBL_EPSILON);
-      const V pull = within / (root * vsqrt<V>(plain_inner(r.next, r.next, k)));
+      const V pull = within / (root * root_of(plain_inner(r.next, r.next, k)));
       for (int64_t i = 0; i < k; ++i) r.next[i] = outside ? r.next[i] * pull : r.next[i];
       round_to<T>(r.next, k);
-      left = (1.0 - inner(r.next, r.next, k) * job.c).hi;
+      left = gap_of<T>(r.next, k, job.c);
     }
-    const V turned = vsqrt<V>(plain_inner(r.mean, r.mean, k));
-    const V factor = turned > 0.0 ? left / gap * size / turned : V{} + 1.0;
+    const V turned = root_of(plain_inner(r.mean, r.mean, k));
+    const V factor = turned > 0.0 ? over(left * per_gap * size, turned) : V{} + 1.0;
     for (int64_t i = 0; i < k; ++i) r.mean[i] = r.mean[i] * factor;
     return good & (left > 0.0) & (factor < 0x1p1000);
   }
@@ -143,19 +153,24 @@ struct Hyperboloid {
   static M step(const Job& job, const Rows& r, int64_t first, int live, Pace<T>& pace) {
     const int64_t k = r.columns - 1;
     V *x = r.x + 1, *g = r.grad + 1, *m = r.mean + 1, *y = r.next + 1;
-    const Twofold xx = inner(x, x, k), X2 = 1.0 + xx * job.c;
-    // the covector's pairing with x, whose terms cancel; time is derived from the spatial floats
-    const Twofold time = sqrt(X2 / job.c), pairing = time * r.grad[0] + inner(x, g, k);
-    const V along = job.c * pairing.hi;
+    // what cancels below loses c|x|^2: where that is no more than 2^20, double has digits enough for floats
+    const V plain = plain_inner(x, x, k);
+    const bool near = sizeof(T) == 4 && !bits(!(plain * job.c < 0x1p20));
+    const auto dot = [&](const V* a, const V* b) { return near ? Twofold(plain_inner(a, b, k)) : inner(a, b, k); };
+    const Twofold xx = near ? Twofold(plain) : inner(x, x, k), X2 = 1.0 + xx * job.c;
+    // the covector's pairing with x; time is derived from the spatial floats
+    const V pairing = near ? vfma<V>(root_of(X2.hi * (1.0 / job.c)), r.grad[0], plain_inner(x, g, k))
+                           : (sqrt(X2 / job.c) * r.grad[0] + inner(x, g, k)).hi;
+    const V along = job.c * pairing;
     for (int64_t i = 0; i < k; ++i) g[i] = vfma<V>(along, x[i], g[i]);
-    pace = Pace<T>(job, first, live, norm2(job.c, xx, X2.hi, inner(x, g, k), inner(g, g, k)));
+    pace = Pace<T>(job, first, live, norm2(job.c, xx, X2.hi, dot(x, g), dot(g, g)));
     average(job, r, 1, k);
-    const V mm = norm2(job.c, xx, X2.hi, inner(x, m, k), inner(m, m, k));
-    const V T_ = std::sqrt(job.c) * pace.tau * vsqrt<V>(mm);
+    const V mm = norm2(job.c, xx, X2.hi, dot(x, m), dot(m, m));
+    const V T_ = std::sqrt(job.c) * pace.tau * root_of(mm);
     M good = T_ <= kFarthest;
     const Decay d(good ? T_ : V{});
     const V cosh1 = 0.5 * d.w * d.S, sinh = 0.5 * d.S * (2.0 + d.w);
-    const V sinhc = T_ > 0.0 ? sinh / T_ : V{} + 1.0;
+    const V sinhc = T_ > 0.0 ? over(sinh, T_) : V{} + 1.0;
     const V of_mean = -(pace.tau * sinhc), of_x = pace.tau * job.c * mm * sinhc;
     for (int64_t i = 0; i < k; ++i) {
       const V p = x[i], v = m[i];
@@ -164,16 +179,16 @@ struct Hyperboloid {
     }
     round_to<T>(y, k);
     round_to<T>(m, k);
-    const V yy = plain_inner(y, y, k), y0 = vsqrt<V>(1.0 / job.c + yy);
+    const V yy = plain_inner(y, y, k), y0 = root_of(1.0 / job.c + yy);
     r.next[0] = y0;
-    r.mean[0] = plain_inner(y, m, k) / y0;
+    r.mean[0] = over(plain_inner(y, m, k), y0);
     // farther out Lorentz._land shortens the step: exp of 0.75 (float) or 0.45 (double) of log(max)
     return good & (y0 * std::sqrt(job.c) < (sizeof(T) == 4 ? 0x1p95 : 0x1p459)) & (mm < 0x1p1000);
   }
   // <v, v>_L = (|v|^2 + c(|x|^2|v|^2 - <x,v>^2))/X^2
   static V norm2(double c, Twofold xx, V X2, Twofold xv, Twofold vv) {
     const V area = (xx * vv - xv * xv).hi;
-    return (vv.hi + c * (area > 0.0 ? area : V{})) / X2;
+    return over(vv.hi + c * (area > 0.0 ? area : V{}), X2);
   }
 };
 
@@ -183,25 +198,26 @@ struct Half {
     const int64_t k = r.columns, up = k - 1;
     const V h = r.x[up], ch2 = job.c * h * h;
     for (int64_t i = 0; i < k; ++i) r.grad[i] = r.grad[i] * ch2;
-    pace = Pace<T>(job, first, live, plain_inner(r.grad, r.grad, k) / ch2);
+    pace = Pace<T>(job, first, live, over(plain_inner(r.grad, r.grad, k), ch2));
     average(job, r, 0, k);
-    const V size = vsqrt<V>(plain_inner(r.mean, r.mean, k)), T_ = pace.tau * size / h;
+    const V per_h = reciprocal<V>(h);
+    const V size = root_of(plain_inner(r.mean, r.mean, k)), T_ = pace.tau * size * per_h;
     M good = (h > 0x1p-480) & (h < 0x1p480) & (T_ <= 0.4 * kFarthest);
     const Decay d(good ? T_ : V{});
-    const V per = size > 0.0 ? -1.0 / size : V{}, rise = r.mean[up] * per;
+    const V per = size > 0.0 ? -reciprocal<V>(size) : V{}, rise = r.mean[up] * per;
     const V flat = plain_inner(r.mean, r.mean, up) * per * per;
-    const V lean = rise > 0.0 ? flat / (1.0 + rise) : 1.0 - rise, half = 0.5 * d.S * (1.0 + d.E), E2 = d.E * d.E;
-    const V D = vfma<V>(lean, half, E2), shift = h * half / D * per;
+    const V lean = rise > 0.0 ? over(flat, 1.0 + rise) : 1.0 - rise, half = 0.5 * d.S * (1.0 + d.E), E2 = d.E * d.E;
+    const V D = vfma<V>(lean, half, E2), per_D = reciprocal<V>(D), shift = h * half * per_D * per;
     for (int64_t i = 0; i < up; ++i) r.next[i] = vfma<V>(shift, r.mean[i], r.x[i]);
-    r.next[up] = h * d.E / D;
+    r.next[up] = h * d.E * per_D;
     const double least = sizeof(T) == 4 ? double(FLT_MIN) : DBL_MIN, most = sizeof(T) == 4 ? double(FLT_MAX) : DBL_MAX;
     for (int64_t i = 0; i < k; ++i) {
       r.next[i] = vmin<V>(vmax<V>(r.next[i], splat<V>(i < up ? -most : least)), splat<V>(most));
     }
     round_to<T>(r.next, k);
-    const V scale = r.next[up] / h;
-    const V of_mean = scale * d.E / D;
-    const V turned = (size > 0.0 ? 0.5 * (lean - (1.0 + rise) * E2) / D : V{}) * size * scale;
+    const V scale = r.next[up] * per_h;
+    const V of_mean = scale * d.E * per_D;
+    const V turned = (size > 0.0 ? 0.5 * (lean - (1.0 + rise) * E2) * per_D : V{}) * size * scale;
     for (int64_t i = 0; i < up; ++i) r.mean[i] = r.mean[i] * of_mean;
     r.mean[up] = turned;
     return good & (D > 0.0) & (scale > 0.0);
@@ -240,13 +256,10 @@ void step_rows(const Job& job, int64_t begin, int64_t end) {
     for (int state = 0; state < 2; ++state) {
       T* to = static_cast<T*>(state ? job.greatest : job.square);
       if (!to) continue;
-      const V value = state ? pace.greatest : pace.square;
-      for (int l = 0; l < live; ++l) {
-        if (!(mask >> l & 1)) continue;
-        for (int64_t i = 0; i < k; ++i) to[(first + l) * k + i] = T(value[l]);
-      }
+      for (int64_t i = 0; i < k; ++i) r.grad[i] = state ? pace.greatest : pace.square;
+      store<T>(to, first, k, r.grad, mask);
     }
-    for (int l = 0; l < live; ++l) {
+    for (int l = 0; l < live && mask != (1u << live) - 1; ++l) {
       if (!(mask >> l & 1)) job.open(job.list, first + l);
     }
   }

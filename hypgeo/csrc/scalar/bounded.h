@@ -102,15 +102,15 @@ HYPGEO_HD DD<V> times(const DD<V>& a, V b, V& err) {  // [JMP] Alg. 9, DWTimesFP
   return p;
 }
 
-// Quotients by r = 1/b rounded, one division in all.
+// Quotients by r = reciprocal(b) (9/8 u), one for value and bound.
 template <IsLanes V>
-HYPGEO_HD V over(V a, V, V r, V& err) {  // r and the product round once each
+HYPGEO_HD V over(V a, V, V r, V& err) {
   const V q = a * r;
-  err = vabs(q) * (2.0 * kU);
+  err = vabs(q) * (2.25 * kU);
   return q;
 }
-// After the rounded quotient q (2u) the remainder a - q b is at most 5u|a|: forming it in three roundings costs 10u^2,
-// its product with r (of relative error 2u, for 1/b.hi in place of 1/b) 15u^2.
+// After the rounded quotient q (9/4 u) the remainder a - q b is at most 21/4 u|a|: forming it in three roundings costs
+// 21/2 u^2, its product with r (of relative error 9/4 u, for 1/b.hi in place of 1/b) 17u^2.
 template <class V>
 HYPGEO_HD DD<V> quotient(const DD<V>& a, const DD<V>& b, V r) {
   const V q = a.hi * r;
@@ -128,13 +128,14 @@ HYPGEO_HD DD<V> over(const DD<V>& a, const DD<V>& b, V r, V& err) {
   return q;
 }
 
-// Square roots of a >= 0, h = 1/2 over the rounded root.
+// Square roots of a >= 0 from s (17/16 u) and h, half its reciprocal (5/2 u).
 template <IsLanes V>
 HYPGEO_HD V root(V, V s, V, V& err) {
-  err = s * kU;
+  err = s * (1.0625 * kU);
   return s;
 }
-// As [LLM] SQRTDWtoDW, 25/8 u^2, but for the product with h in place of a division: 3u^2 more.
+// As [LLM] SQRTDWtoDW, 25/8 u^2, but for s that is not quite rounded and the product with h in place of a division: the
+// correction, at most 17/8 u of the root, errs by 7/2 u of itself, 15/2 u^2 in all where a division errs by 2u^2.
 template <class V>
 HYPGEO_HD DD<V> square_root(const DD<V>& a, V s, V h) {
 #if HYPGEO_FMA
@@ -147,7 +148,7 @@ HYPGEO_HD DD<V> square_root(const DD<V>& a, V s, V h) {
 }
 template <class V>
 HYPGEO_HD DD<V> root(const DD<V>& a, V s, V h, V& err) {
-  err = s * (7.0 * kU * kU);
+  err = s * (10.0 * kU * kU);
   const DD<V> r = square_root<V>(a, s, h);
   return fast_two_sum<V>(r.hi, r.lo);
 }
@@ -192,7 +193,7 @@ HYPGEO_HD Bounded<R> operator*(const Bounded<R>& a, double b) {
 template <class R>
 HYPGEO_HD Bounded<R> operator/(const Bounded<R>& a, const Bounded<R>& b) {
   using V = typename Bounded<R>::V;
-  const V abs_b = vabs(high(b.v)), r = 1.0 / high(b.v), abs_r = vabs(r);
+  const V abs_b = vabs(high(b.v)), r = reciprocal<V>(high(b.v)), abs_r = vabs(r);
   V err;
   const R q = over(a.v, b.v, r, err);
   const V tiny = vmin<V>(vabs(high(a.v)), splat<V>(kTiny));
@@ -204,9 +205,11 @@ HYPGEO_HD Bounded<R> operator/(const Bounded<R>& a, const Bounded<R>& b) {
 template <class R>
 HYPGEO_HD Bounded<R> sqrt(const Bounded<R>& a) {
   using V = typename Bounded<R>::V;
-  const V x = high(a.v), s = vsqrt<V>(x), h = 0.5 / vmax<V>(s, splat<V>(0x1p-600));
+  const V x = high(a.v);
+  const RootOf<V> s = vroot<V>(x);
+  const V h = s.half_inverse;
   V err;
-  const R v = root(a.v, s, h, err);
+  const R v = root(a.v, s.root, h, err);
   const V w = (a.e + vmin<V>(x, splat<V>(kTiny))) * h;
   return Bounded<R>(v, select<V>(a.e <= x, vfma<V>(w, 4.0 * h, splat<V>(1.0)) * w + err, splat<V>(kInf)));
 }

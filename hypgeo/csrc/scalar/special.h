@@ -76,7 +76,7 @@ HYPGEO_HD DD<V> squared(const DD<V>& a) {
 }
 template <IsLanes V>
 HYPGEO_HD V over(V a, V b) {
-  return a / b;
+  return a * reciprocal<V>(b);
 }
 template <IsLanes V>
 HYPGEO_HD V over(V a, V b, V r) {
@@ -88,7 +88,7 @@ HYPGEO_HD DD<V> over(const DD<V>& a, const DD<V>& b, const V& r) {
 }
 template <class V>
 HYPGEO_HD DD<V> over(const DD<V>& a, const DD<V>& b) {
-  return quotient<V>(a, b, 1.0 / b.hi);
+  return quotient<V>(a, b, reciprocal<V>(b.hi));
 }
 
 template <IsLanes V>
@@ -129,7 +129,8 @@ struct Root {
 template <class R>
 HYPGEO_HD Root<R> rooted(const R& q) {
   using V = typename Bounded<R>::V;
-  const V s = vsqrt<V>(high(q)), h = 0.5 / vmax<V>(s, splat<V>(0x1p-600));
+  const RootOf<V> r = vroot<V>(high(q));
+  const V s = r.root, h = r.half_inverse;
   if constexpr (std::is_same_v<R, V>) {
     return {s, h + h};
   } else {
@@ -160,7 +161,7 @@ constexpr double kLn2B = 0x1.ef35793c76730p-45;  // and what is missing to 95 bi
 constexpr double kLn2C = 0x1.ef35793c76000p-45;  // its next 42 bits,
 constexpr double kLn2D = 0x1.cc01f97b57a08p-87;  // and what is missing to 138
 
-// exp(x) = scale (1 + p), |p| < 0.42, for |x| <= 709.
+// exp(x) = scale (1 + p), |p| < 0.42, for |x| <= 709; beyond that scale is infinite.
 template <class R>
 struct ExpParts {
   R p;
@@ -175,7 +176,7 @@ HYPGEO_HD ExpParts<R> exp_parts(const R& x) {
                           2.0876741830887744e-09, 1.6082069480899212e-10, 1.148513547540256e-11};  // 2^-68
   constexpr double magic = 0x1.8p52;  // sums with it have units in the last bit
   const V shifted = vfma<V>(high(x), splat<V>(1.4426950408889634), splat<V>(magic)), k = shifted - magic;
-  const V scale = from_bits<V>((to_bits(shifted) + 1023) << 52);
+  const V scale = select<V>(high(x) < 709.0, from_bits<V>((to_bits(shifted) + 1023) << 52), splat<V>(kInf));
   const V r0 = high(x) - k * kLn2A;  // exact
   R r;
   if constexpr (std::is_same_v<R, V>) {
