@@ -219,7 +219,7 @@ HYPGEO_HD Wide<C> bend(Wide<C> q, Wide<C> half_distance) {
   V p = all(C(coef[0]));
 #pragma GCC unroll 14
   for (int i = 1; i < 14; ++i) p = fma(p, t2, all(C(coef[i])));
-  return t2 < C(0.25) ? t2 * t * p : half_distance - t / root(t2 + C(1));
+  return t2 < C(0.25) ? t2 * t * p : half_distance - over(t, root(t2 + C(1)));
 }
 
 // For the rows of a tile: from Q and the upstream gradient G, the factors 2 k a b of the differences with
@@ -230,7 +230,7 @@ void slopes(const Job& job, const Tile<C>& t, int64_t i, int64_t first, int r, i
   using V = Wide<C>;
   const T* grad = static_cast<const T*>(job.grad) + i * job.m + first;
   const T* out = static_cast<const T*>(job.out) + i * job.m + first;
-  const V scale = all(C(job.scale)), a = all(t.a[r]), one = all(C(1)), most = all(C(kMost<C>));
+  const V scale = all(C(job.scale)), per_scale = all(C(1.0 / job.scale)), a = all(t.a[r]), one = all(C(1)), most = all(C(kMost<C>));
   V pull_x = V{}, curve = V{};
   for (int j = 0; j < tile_of<C>; j += W) {
     V v = load(q + j), g = V{};
@@ -238,12 +238,12 @@ void slopes(const Job& job, const Tile<C>& t, int64_t i, int64_t first, int r, i
     const auto good = v <= most;
     v = good ? v : one;
     g = good ? g : V{};
-    const V k = g * (scale / sine(v)), b = load(t.b + j), pull = k * v;
+    const V k = g * over(scale, sine(v)), b = load(t.b + j), pull = k * v;
     store(q + j, good ? (k + k) * (a * b) : V{});
     store(pull_y + j, load(pull_y + j) + pull);
     pull_x += pull;
     if (job.curving != Curving::kNone && j < live) {
-      const V half = upstream<C, T>(out + j, live - j) * (C(0.5) / scale);
+      const V half = upstream<C, T>(out + j, live - j) * (C(0.5) * per_scale);
       if (job.curving == Curving::kChord) {
         curve -= g * half;  // the coordinates and factors do not depend on c
       } else {
@@ -252,7 +252,7 @@ void slopes(const Job& job, const Tile<C>& t, int64_t i, int64_t first, int r, i
       if (job.curving == Curving::kTimes) {
         // Q of a chord of the hyperboloid changes by Q/c - (Y - X)^2/(2c X Y), X = a - 1, Y = 2b - 1
         const V X = a - one, Y = (b + b) - one, rise = Y - X;
-        curve -= k / scale * (rise * rise / (X * Y)) * C(0.5);
+        curve -= k * per_scale * over(rise * rise, X * Y) * C(0.5);
       }
     }
   }

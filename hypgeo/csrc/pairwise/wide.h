@@ -35,10 +35,19 @@ HYPGEO_HD void store(C* p, const Wide<C>& v) {
 }
 
 HYPGEO_HD D fma(D a, D b, D c) { return vfma<D>(a, b, c); }
-HYPGEO_HD D root(D a) { return vsqrt<D>(a); }
+HYPGEO_HD D root(D a) { return vroot<D>(a).root; }
+HYPGEO_HD D over(D a, D b) { return a * reciprocal<D>(b); }
 #if defined(__AVX512F__)
 HYPGEO_HD F fma(F a, F b, F c) { return F(_mm512_fmadd_ps(a, b, c)); }
-HYPGEO_HD F root(F a) { return F(_mm512_sqrt_ps(a)); }
+// One step of Newton's iteration from 14 bits, as in lanes.h: within 2^-27 before the last rounding.  Not for infinity.
+HYPGEO_HD F root(F a) {
+  const F seed = F(_mm512_maskz_rsqrt14_ps(_mm512_cmp_ps_mask(a, __m512{}, _CMP_NEQ_UQ), a)), g = a * seed;
+  return fma(g, fma(-g, 0.5f * seed, all(0.5f)), g);
+}
+HYPGEO_HD F over(F a, F b) {
+  const F seed = F(_mm512_rcp14_ps(b)), r = fma(seed, fma(-b, seed, all(1.0f)), seed);
+  return a * r;
+}
 HYPGEO_HD F narrow(D a, D b) {
   const __m256 low = _mm512_cvtpd_ps(a), high = _mm512_cvtpd_ps(b);
   return F(_mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1));
@@ -82,6 +91,10 @@ HYPGEO_HD D widen(const float* p) {
 }
 #endif
 
+#if !defined(__AVX512F__)
+HYPGEO_HD F over(F a, F b) { return a / b; }
+#endif
+
 // The sum of all lanes.
 template <class C>
 HYPGEO_HD double total(Wide<C> v) {
@@ -111,7 +124,7 @@ HYPGEO_HD D log1p(D v, D low) {
   const Words<double> exponent = (Words<double>(v + 1.0) - 0x3fe8000000000000) & int64_t(0xfff0000000000000);
   const D s = D(0x3ff0000000000000 - exponent), f = fma(s, v, s - 1.0);
   const D k = D((Bits<D>(exponent) >> 52) | 0x4330000000000000) - 0x1p52;  // exponent >= 0
-  const D z = f / (f + 2.0), w = z * z, half = 0.5 * f * f;
+  const D z = over(f, f + 2.0), w = z * z, half = 0.5 * f * f;
   constexpr double coef[] = {0.13604015757124077, 0.13210360485132620, 0.15388834677801915, 0.18181738454723026,
                              0.22222223037807242, 0.28571428567339189, 0.40000000000007800, 0.66666666666666664};
   D q = all(coef[0]);
