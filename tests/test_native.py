@@ -110,6 +110,31 @@ def test_the_build_drags_in_no_second_torch() -> None:
     assert needed_to_build(absent=True, HYPGEO_NO_COMPILER="1") == []
 
 
+PTXAS = """\
+ptxas info    : 28 bytes gmem, 224 bytes cmem[4]
+ptxas info    : Compiling entry function '_Z8backwardv' for 'sm_80'
+ptxas info    : Function properties for _Z8backwardv
+    26912 bytes stack frame, 4 bytes spill stores, 16 bytes spill loads
+ptxas info    : Used 96 registers, used 0 barriers, 26912 bytes cumulative stack size, 568 bytes cmem[0]
+ptxas info    : Compile time = 228.805 ms
+ptxas info    : Compiling entry function '_Z7forwardv' for 'sm_80'
+ptxas info    : Function properties for _Z7forwardv
+    0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads
+ptxas info    : Used 104 registers, used 0 barriers, 568 bytes cmem[0]
+ptxas info    : Function properties for _Z6calledv
+    8 bytes stack frame, 8 bytes spill stores, 8 bytes spill loads
+"""
+
+
+def test_cuda_check_sees_what_spills() -> None:
+    read = f"import hypgeo_build; print(hypgeo_build.read_ptxas({PTXAS!r}))"
+    done = python(read, PYTHONPATH=str(ROOT / "hypgeo" / "csrc"))
+    assert done.stdout == "(2, 104, 16, 26912, ['_Z8backwardv', '_Z6calledv'])\n", done.stderr
+    # words that it does not know are no success
+    done = python(read.replace("spill stores", "stored"), PYTHONPATH=str(ROOT / "hypgeo" / "csrc"))
+    assert done.returncode != 0 and "CompileError: ptxas names no kernel" in done.stderr
+
+
 def pip_install(clone: Path, target: Path, **environment: str) -> str:
     command = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-build-isolation", "--no-index", "-v"]
     done = subprocess.run(

@@ -2,7 +2,8 @@
 
 Three callers: pip (as the build backend named in pyproject.toml), setup.py (for ``COMMANDS``), and a developer
 (``python hypgeo/csrc/hypgeo_build.py`` compiles in place and prints the compiler's own words when it fails;
-``... cuda-check`` compiles the CUDA sources alone for sm_80 and sm_90 and prints registers and spills).
+``... cuda-check`` compiles the CUDA sources alone for sm_80 and sm_90, prints registers, spills and stack frames, and
+fails where a function spills).
 
 Environment: CXX, CXXFLAGS, HYPGEO_NO_COMPILER=1 (as if there were none), HYPGEO_CUDA=0/1/auto, CUDA_HOME, MAX_JOBS.
 Nothing here needs torch to be importable: only its headers and the library to link against.
@@ -206,8 +207,21 @@ def compile_library() -> Path:
     return library
 
 
+def read_ptxas(output: str) -> tuple[int, int, int, int, list[str]]:
+    """From ``ptxas -v``: how many kernels; the most registers, bytes spilled and bytes of stack frame; who spills."""
+    registers = [int(n) for n in re.findall(r"Used (\d+) registers", output)]
+    sizes = r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads"
+    functions = re.findall(rf"Function properties for (\S+)\n\s*{sizes}", output)  # kernels, and what they call
+    if not registers or not functions:
+        raise CompileError(f"ptxas names no kernel, or in other words than we know:\n{output}")
+    spilled = {name: max(int(stores), int(loads)) for name, _, stores, loads in functions}
+    frame = max(int(stack) for _, stack, _, _ in functions)
+    spilling = [name for name, size in spilled.items() if size]
+    return output.count("Compiling entry function"), max(registers), max(spilled.values()), frame, spilling
+
+
 def cuda_check() -> None:
-    """Compile the CUDA sources alone and print what ptxas says of each kernel."""
+    """Compile the CUDA sources alone and print what ptxas says of the kernels; exits with an error where one spills."""
     nvcc = find_nvcc()
     if nvcc is None:
         print("no nvcc was found: the CUDA sources are not checked here")
@@ -223,15 +237,18 @@ def cuda_check() -> None:
         return run([nvcc, *flags, *include, "-c", str(source), "-o", str(target)])
 
     jobs = [(source, arch) for source in sorted(CSRC.glob("**/*.cu")) for arch in ARCHITECTURES]
+    spilling: list[str] = []
     with ThreadPoolExecutor(max(int(os.environ.get("MAX_JOBS", min(os.cpu_count() or 1, 8))), 1)) as pool:
         for (source, arch), output in zip(jobs, pool.map(check, jobs), strict=True):
-            spills = [int(n) for n in re.findall(r"(\d+) bytes spill stores", output)]
-            registers = [int(n) for n in re.findall(r"Used (\d+) registers", output)]
+            kernels, registers, spilled, frame, names = read_ptxas(output)
             print(
-                f"{source.relative_to(CSRC)} sm_{arch}: {len(registers)} kernels, at most {max(registers)} registers,"
-                f" at most {max(spills)} bytes spilled",
+                f"{source.relative_to(CSRC)} sm_{arch}: {kernels} kernels, at most {registers} registers,"
+                f" {spilled} bytes spilled, a stack frame of {frame} bytes",
                 flush=True,
             )
+            spilling += [f"sm_{arch} {name}" for name in names]
+    if spilling:
+        sys.exit("\n".join(["these functions spill registers:", *spilling]))
 
 
 def get_requires_for_build_wheel(config_settings: dict | None = None) -> list[str]:

@@ -20,6 +20,9 @@ namespace hypgeo {
 namespace {
 
 constexpr int kThreads = 128;
+// Blocks that a multiprocessor must hold.  Unless told, ptxas spills a few bytes where that makes room for one more; told
+// that one is enough, it gives a thread up to 255 registers, and no kernel spills.
+constexpr int kBlocks = 1;
 
 // One row where it lies in memory.
 template <class Op, class T>
@@ -60,7 +63,7 @@ __device__ void keep_inside(T* row, int64_t columns, double c) {
 }
 
 template <class Op, class T>
-__global__ void __launch_bounds__(kThreads) forward_kernel(Job job) {
+__global__ void __launch_bounds__(kThreads, kBlocks) forward_kernel(Job job) {
   constexpr Trust trust = kTrust<T>;
   const int64_t width = columns(Op::out, job.k), stride = int64_t(gridDim.x) * kThreads;
   for (int64_t r = int64_t(blockIdx.x) * kThreads + threadIdx.x; r < job.n; r += stride) {
@@ -79,7 +82,7 @@ __global__ void __launch_bounds__(kThreads) forward_kernel(Job job) {
 }
 
 template <class Op, class T>
-__global__ void __launch_bounds__(kThreads) backward_kernel(Job job) {
+__global__ void __launch_bounds__(kThreads, kBlocks) backward_kernel(Job job) {
   constexpr Trust trust = kTrust<T>;
   const int64_t stride = int64_t(gridDim.x) * kThreads;
   for (int64_t r = int64_t(blockIdx.x) * kThreads + threadIdx.x; r < job.n; r += stride) {
