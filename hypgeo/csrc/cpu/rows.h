@@ -124,8 +124,9 @@ HYPGEO_HD void store_four(const RowsAt<double>& at, int64_t i, const Lanes* from
 }
 #endif
 
+// Apart from its callers, which are many.
 template <class T>
-HYPGEO_HD void load(const Operand& o, int64_t first, int64_t column, int live, int64_t k, Lanes* to) {
+__attribute__((noinline)) void load(const Operand& o, int64_t first, int64_t column, int live, int64_t k, Lanes* to) {
   const RowsAt<const T> at(static_cast<const T*>(o.data) + first * o.row + column * o.col, o.row, live);
 #if defined(__AVX512F__)
   if (o.col == 1 && k >= 4) {
@@ -157,7 +158,7 @@ Lanes load_one(const Operand& o, int64_t first, int64_t column, int live) {
 
 // Writes the lanes in mask of `width` planes as rows of a contiguous table.
 template <class T>
-HYPGEO_HD void store(T* to, int64_t first, int64_t width, const Lanes* planes, unsigned mask) {
+__attribute__((noinline)) void store(T* to, int64_t first, int64_t width, const Lanes* planes, unsigned mask) {
   T* p = to + first * width;
   constexpr unsigned all = (1u << kLanes) - 1;
 #if defined(__AVX512F__)
