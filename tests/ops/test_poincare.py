@@ -193,6 +193,13 @@ def test_first_and_second_derivatives(verb: str) -> None:
     assert torch.autograd.gradgradcheck(OPS[verb], (*args, c))
 
 
+def test_second_derivatives_where_arguments_depend_on_each_other() -> None:
+    (x,), c = arguments("dist0", (2,)), torch.tensor(0.7, dtype=F64, requires_grad=True)
+    x.requires_grad_()
+    assert torch.autograd.gradgradcheck(lambda x, c: poincare.expmap0(2 * poincare.logmap0(x, c), c), (x, c))
+    assert torch.autograd.gradgradcheck(lambda x, c: poincare.mobius_add(x, x.square(), c), (x, c))
+
+
 @pytest.mark.parametrize("verb", OPS)
 def test_the_body_agrees_where_it_is_well_conditioned(verb: str) -> None:
     """The fallback, which is also what second derivatives and torch.func go through."""
