@@ -68,7 +68,7 @@ def test_bounds_hold_wherever_hypothesis_looks(pair: tuple[str, str], dtype: str
 def test_the_record_is_complete_and_within_the_contract() -> None:
     for model in ("PoincareBall", "Lorentz", "HalfSpace"):
         for op in OPS:
-            if op in (f"to_{model}", "mobius_matvec") or verb(getattr(hypgeo, model)(), op) is None:
+            if op == f"to_{model}" or verb(getattr(hypgeo, model)(), op) is None:
                 continue
             for what in ("value", "grad", "c"):
                 for dtype in DTYPES:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, cast
 
 import torch
@@ -131,6 +131,11 @@ def _for_body(rows: tuple[Tensor, ...], t: Tensor | None, c: Tensor, wide: torch
     return (*(r.to(wide) for r in rows), *numbers)
 
 
+def apart(given: Sequence[Any]) -> tuple[Any, ...]:
+    """Aliases: a derivative in one of them leaves out what reaches it through another that depends on it."""
+    return tuple(None if t is None else t.view_as(t) for t in given)
+
+
 def _compile(name: str, body: Body, count: int, number: bool, scalar: bool) -> Callable[..., Tensor]:
     """The compiled op as a differentiable function of (rows, number or None, c)."""
     forward_op = getattr(torch.ops.hypgeo, name).default
@@ -168,6 +173,7 @@ def _compile(name: str, body: Body, count: int, number: bool, scalar: bool) -> C
                 result[i] = g.sum() if i >= count and saved[i].dim() == 0 else g
             if torch.is_grad_enabled() and not torch.compiler.is_compiling():
                 # Somebody differentiates this: the compiled numbers, with the body's derivatives behind them.
+                saved = apart(saved)
                 value = body(*_for_body(saved[:count], saved[count], saved[-1], torch.float64))
                 value = value.squeeze(-1) if scalar else value
                 inputs = [saved[i] for i in asked]

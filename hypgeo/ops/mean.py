@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from hypgeo import _C
+from hypgeo.ops._kernel import apart
 
 __all__ = ["MODELS", "ConvergenceWarning", "devices", "mean"]
 
@@ -96,6 +97,7 @@ class _Mean(torch.autograd.Function):
         if torch.is_grad_enabled():
             # Somebody differentiates this: the compiled numbers, with the body's derivatives behind them.
             asked = [i for i in range(3) if ctx.needs_input_grad[i]]
+            x, w, c = apart((x, w, c))
             value = body(x, w, c, out.detach())
             inputs = [(x, w, c)[i] for i in asked]
             plain = torch.autograd.grad(value, inputs, grad.to(value.dtype), create_graph=True)

@@ -26,9 +26,7 @@ def test_random_bits(model: str, op: str, dtype: torch.dtype) -> None:
     """No NaN, no infinity but where the result overflows, points inside, exact symmetries kept, a few rows exactly."""
     c, dim = ((1.0, 3), (0.3, 2))[(len(op) + (dtype is torch.float32)) % 2]
     manifold = getattr(hypgeo, model)(curvature=-float(torch.tensor(c, dtype=dtype)))
-    # a matrix between a rounded logarithm and an exponential, which magnifies that rounding
-    composed = op == "mobius_matvec"
-    bad = look(manifold, op, 2000, dim, dtype, seed=dim, exactly=0 if composed else 8, gradients=not composed)
+    bad = look(manifold, op, 2000, dim, dtype, seed=dim, exactly=8)
     assert not bad, "\n".join(bad)
 
 
