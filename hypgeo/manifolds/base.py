@@ -96,12 +96,15 @@ class Manifold(GeooptManifold):
     @property
     def c(self) -> Tensor:
         """-K."""
-        k = self.K0
-        if self.log_scale is not None or k.requires_grad or torch.compiler.is_compiling():
+        if torch.compiler.is_compiling():
             return -self.curvature
-        kept = self.__dict__.get("_kept_c")  # asked for by every call of every verb
+        inside = self.__dict__  # every call of every verb asks, and nn.Module looks its attributes up slowly
+        k = inside["_buffers"].get("K0")
+        if k is None or k.requires_grad or inside.get("log_scale", k) is not None:
+            return -self.curvature
+        kept = inside.get("_kept_c")
         if kept is None or kept[0] is not k or kept[1] != k._version:
-            kept = self.__dict__["_kept_c"] = (k, k._version, -k)
+            kept = inside["_kept_c"] = (k, k._version, -k)
         return kept[2]
 
     @property

@@ -56,22 +56,20 @@ def kernel(name: str, *, scalar: bool = False, number: bool = False, land: Land 
         def op(*args: Any) -> Tensor:
             if len(args) != count + number + 1:
                 raise TypeError(f"{body.__qualname__} takes {count + number + 1} arguments, got {len(args)}")
-            rows = args[:count]
-            dtype, batch, rows = _alike(body.__name__, rows)
-            x = rows[0]
-            wide = torch.float32 if x.device.type == "mps" else torch.float64
-            c = _number("c", args[-1], x, wide, batch)
+            dtype, batch, rows = _alike(body.__name__, args[:count])
+            x, c = rows[0], args[-1]
+            cpu, wide = x.is_cpu, torch.float32 if x.is_mps else torch.float64
+            if not (cpu and isinstance(c, Tensor) and c.is_cpu and c.dtype is wide and c.dim() == 0):
+                c = _number("c", c, x, wide, batch)
             t = _number(body.__name__, args[count], x, wide, batch) if number else None
-            outer = c.shape if t is None else torch.broadcast_shapes(c.shape, t.shape)
-            if len(outer) and outer != batch:  # many curvatures or numbers over fewer rows
-                batch = torch.broadcast_shapes(batch, outer)
-                rows = tuple(r.expand(*batch, r.shape[-1]) for r in rows)
-            if c.dim() and c.shape != batch:
-                c = c.expand(batch)
-            if t is not None and t.dim() and t.shape != batch:
-                t = t.expand(batch)
+            if c.dim() or (t is not None and t.dim()):  # many curvatures or numbers, perhaps over fewer rows
+                outer = torch.broadcast_shapes(batch, c.shape, () if t is None else t.shape)
+                if outer != batch:
+                    batch, rows = outer, tuple(r.expand(*outer, r.shape[-1]) for r in rows)
+                c = c.expand(batch) if c.dim() else c
+                t = t.expand(batch) if t is not None and t.dim() else t
             # torch.func and vmap see through the body; an autograd.Function that serves them costs every call 20 us.
-            if compiled is None or x.device.type not in devices or torch._C._are_functorch_transforms_active():
+            if not (cpu or x.device.type in devices) or compiled is None or torch._C._are_functorch_transforms_active():
                 out = body(*_for_body(rows, t, c, wide))
                 if scalar:
                     out = out.squeeze(-1)
@@ -89,6 +87,15 @@ def kernel(name: str, *, scalar: bool = False, number: bool = False, land: Land 
 
 def _alike(name: str, rows: tuple[Tensor, ...]) -> tuple[torch.dtype, torch.Size, tuple[Tensor, ...]]:
     """The rows' common dtype and leading axes, and the rows brought to them; refuses what has no rows."""
+    first = rows[0]
+    if isinstance(first, Tensor):  # most calls: all alike
+        dtype, shape = first.dtype, first.shape
+        for t in rows[1:]:
+            if not isinstance(t, Tensor) or t.dtype is not dtype or t.shape != shape:
+                break
+        else:
+            if shape and dtype.is_floating_point:
+                return dtype, shape[:-1], rows
     for t in rows:
         if not isinstance(t, Tensor):
             raise TypeError(f"{name} takes rows as a torch.Tensor, got {type(t).__name__}")
@@ -96,7 +103,6 @@ def _alike(name: str, rows: tuple[Tensor, ...]) -> tuple[torch.dtype, torch.Size
             raise TypeError(f"{name} takes floating-point rows, not {t.dtype}; convert them with .to(torch.float64)")
         if t.dim() == 0:
             raise ValueError(f"{name} takes rows, the last axis holding coordinates; got one number")
-    first = rows[0]
     dtype, batch = first.dtype, first.shape[:-1]
     if all(t.dtype is dtype and t.shape[:-1] == batch for t in rows):
         return dtype, batch, rows
@@ -152,6 +158,11 @@ def _compile(name: str, body: Body, count: int, number: bool, scalar: bool) -> C
         asked = (needs >> count & 1) * number + (needs >> (count + 1) & 1)
         return out + [c.new_empty(rows[0].shape[:-1], dtype=torch.float64) for _ in range(asked)]
 
+    @functools.cache
+    def wanted(needs: tuple[bool, ...]) -> tuple[tuple[int, ...], int]:
+        """Places of the arguments whose gradient is asked for, and the same as bits."""
+        return tuple(i for i, asked in enumerate(needs) if asked), sum(asked << i for i, asked in enumerate(needs))
+
     class Row(torch.autograd.Function):  # twice as quick a call as torch.library.register_autograd
         @staticmethod
         def forward(ctx: Any, *args: Any) -> Tensor:  # the rows, the number or None, c
@@ -161,17 +172,17 @@ def _compile(name: str, body: Body, count: int, number: bool, scalar: bool) -> C
         @staticmethod
         def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
             saved = ctx.saved_tensors
-            asked = [i for i in range(count + 2) if ctx.needs_input_grad[i]]
-            arguments = (grad, saved[:count], saved[count], saved[-1], sum(1 << i for i in asked))
-            if torch.is_grad_enabled():
+            asked, bits = wanted(ctx.needs_input_grad)
+            again = torch.is_grad_enabled()
+            if again:
                 with torch.no_grad():
-                    first = backward_op(*arguments)
+                    first = backward_op(grad, saved[:count], saved[count], saved[-1], bits)
             else:
-                first = backward_op(*arguments)
+                first = backward_op(grad, saved[:count], saved[count], saved[-1], bits)
             result: list[Tensor | None] = [None] * (count + 2)
             for i, g in zip(asked, first, strict=True):
                 result[i] = g.sum() if i >= count and saved[i].dim() == 0 else g
-            if torch.is_grad_enabled() and not torch.compiler.is_compiling():
+            if again and not torch.compiler.is_compiling():
                 # Somebody differentiates this: the compiled numbers, with the body's derivatives behind them.
                 saved = apart(saved)
                 value = body(*_for_body(saved[:count], saved[count], saved[-1], torch.float64))
@@ -183,11 +194,14 @@ def _compile(name: str, body: Body, count: int, number: bool, scalar: bool) -> C
                     result[i] = given if p is None else p + (given - p).detach()
             return tuple(result)
 
+    # Function.apply without its questions about torch.func, which `op` has asked already.
+    apply = super(torch.autograd.Function, Row).apply
+
     def call(rows: tuple[Tensor, ...], t: Tensor | None, c: Tensor) -> Tensor:
-        if torch.is_grad_enabled() and (
-            c.requires_grad or any(r.requires_grad for r in rows) or (t is not None and t.requires_grad)
-        ):
-            return cast(Tensor, Row.apply(*rows, t, c))
+        if torch.is_grad_enabled():
+            for r in (*rows, c) if t is None else (*rows, t, c):
+                if r.requires_grad:
+                    return cast(Tensor, (Row.apply if torch.compiler.is_compiling() else apply)(*rows, t, c))
         return cast(Tensor, forward_op(rows, t, c))
 
     return call
