@@ -40,6 +40,7 @@ FOLDER = Path(__file__).parent
 ROWS = ("dist", "expmap", "logmap", "mobius_add", "transp")
 MODELS = ("PoincareBall", "Lorentz", "HalfSpace")
 BOTH = ("forward", "forward + backward")
+RECORDED = "forward, recorded"  # the call alone, on rows that want gradients
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,9 @@ def plan(quick: bool) -> list[Case]:
     ]
     if quick:
         return [c for c in main if c.threads == 1 and c.dtype == "float32" and c.model != "HalfSpace"]
-    few = [Case(op, "PoincareBall", 8, mode=mode) for op in ROWS for mode in BOTH]
-    few += [Case("dist", "Lorentz", 8, mode=mode) for mode in BOTH]
+    modes = (BOTH[0], RECORDED, BOTH[1])
+    few = [Case(op, "PoincareBall", 8, mode=mode) for op in ROWS for mode in modes]
+    few += [Case("dist", "Lorentz", 8, mode=mode) for mode in modes]
     steps = [Case("adam step", model, 100_000, dtype=t) for model in MODELS[:2] for t in ("float32", "float64")]
     wide = [
         Case("pairwise_dist", model, 4096, dtype=dtype, threads=t)
@@ -176,6 +178,8 @@ def work(who: Any, case: Case, args: Sequence[Tensor]) -> tuple[Callable[[], Any
         return forward, forward()
     leaves = [a.clone().requires_grad_() for a in args]
     out = verb(*leaves)
+    if case.mode == RECORDED:
+        return (lambda: verb(*leaves)), out.detach()
     seed = torch.randn_like(out)
 
     def both() -> Any:
@@ -191,7 +195,7 @@ def moved(case: Case, args: Sequence[Tensor], out: Tensor | None) -> int:
     if out is None:  # point, gradient and two moments read; point and moments written
         return 7 * args[0].numel() * args[0].element_size()
     result = out.numel() * out.element_size()
-    return size + result if case.mode == "forward" else 3 * size + 2 * result
+    return 3 * size + 2 * result if case.mode == BOTH[1] else size + result
 
 
 # ------------------------------------------------------------------------------------------ timing
