@@ -1,4 +1,4 @@
-"""Vectors from 30 to 1e13 radii long: where e^T leaves the range of double, ends still lie in the vector's direction."""
+"""Vectors from 30 to 1e13 radii long: where e^T leaves the range of double, ends lie in the direction of the vector."""
 
 import pytest
 import torch
