@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from hypgeo.manifolds import HalfSpace, Lorentz, Manifold, PoincareBall
+from hypgeo.ops.special import gap
 from hypgeo.testing.reference import OPS, Reference, exact, precision
 
 __all__ = ["FAMILY", "Draw", "Regime", "bit_patterns", "pair_patterns", "pattern", "regimes", "vector_patterns"]
@@ -417,9 +418,8 @@ def bit_patterns(
         rim = (x.double() * ((1 - gaps) / size)).to(dtype)
         out = (size >= 1 - 2 * info.eps) | (torch.arange(n)[:, None] % 7 == 3) & (size > 1e-150)
         x = torch.where(out, rim, x)
-        return x * torch.where(x.double().norm(dim=-1, keepdim=True) * math.sqrt(c) < 1 - info.eps / 4, 1.0, 0.5).to(
-            dtype
-        )
+        inside = gap(x.double(), torch.tensor(c, dtype=torch.float64)) > 0
+        return torch.where(inside, x, x / 2)
     if isinstance(manifold, Lorentz):
         far = math.exp(reach) * unit if reach < 80 else info.max
         x = pattern((n, dim), dtype, generator, min(far, info.max) / (4 * dim))
