@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, cast
@@ -158,10 +159,11 @@ def _compile(name: str, body: Body, count: int, number: bool, scalar: bool) -> C
         asked = (needs >> count & 1) * number + (needs >> (count + 1) & 1)
         return out + [c.new_empty(rows[0].shape[:-1], dtype=torch.float64) for _ in range(asked)]
 
-    @functools.cache
-    def wanted(needs: tuple[bool, ...]) -> tuple[tuple[int, ...], int]:
-        """Places of the arguments whose gradient is asked for, and the same as bits."""
-        return tuple(i for i, asked in enumerate(needs) if asked), sum(asked << i for i, asked in enumerate(needs))
+    # Places of the arguments whose gradient is asked for, and the same as bits.
+    wanted = {
+        needs: (tuple(i for i, asked in enumerate(needs) if asked), sum(asked << i for i, asked in enumerate(needs)))
+        for needs in itertools.product((False, True), repeat=count + 2)
+    }
 
     class Row(torch.autograd.Function):  # twice as quick a call as torch.library.register_autograd
         @staticmethod
@@ -172,7 +174,7 @@ def _compile(name: str, body: Body, count: int, number: bool, scalar: bool) -> C
         @staticmethod
         def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
             saved = ctx.saved_tensors
-            asked, bits = wanted(ctx.needs_input_grad)
+            asked, bits = wanted[ctx.needs_input_grad]
             again = torch.is_grad_enabled()
             if again:
                 with torch.no_grad():
