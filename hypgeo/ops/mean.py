@@ -91,7 +91,7 @@ class _Mean(torch.autograd.Function):
         x, w, c, index, center, out = ctx.saved_tensors
         model, kind, body = ctx.rest
         gx, gw, gc = torch.ops.hypgeo.mean_backward.default(
-            grad.contiguous(), x, w, index, center, c.detach(), model, kind
+            grad.contiguous(), x, w, index, center, c.detach(), model, kind, *ctx.needs_input_grad[1:3]
         )
         first: list[Tensor | None] = [gx, gw if ctx.needs_input_grad[1] else None, gc.sum() if c.dim() == 0 else gc]
         if torch.is_grad_enabled():
@@ -128,6 +128,8 @@ if devices:
         c: Tensor,
         model: int,
         kind: int,
+        in_w: bool = True,
+        in_c: bool = True,
     ) -> tuple[Tensor, Tensor, Tensor]:
         wide = torch.float64
         return torch.empty_like(x), x.new_empty(x.shape[0], dtype=wide), x.new_empty(grad.shape[0], dtype=wide)
@@ -159,7 +161,8 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> N
 
 def _pull(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
     x, w, index, c, center = ctx.saved_tensors
-    gx, gw, gc = torch.ops.hypgeo.mean_backward(grad.contiguous(), x, w, index, center, c, *ctx.rest)
+    asked = ctx.needs_input_grad[1], ctx.needs_input_grad[4]
+    gx, gw, gc = torch.ops.hypgeo.mean_backward(grad.contiguous(), x, w, index, center, c, *ctx.rest, *asked)
     return gx, None if w is None else gw, None, None, gc.sum() if c.dim() == 0 else gc, None, None
 
 

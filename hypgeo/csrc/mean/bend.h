@@ -117,7 +117,8 @@ HYPGEO_HD Bend bend(P h, P& a) {
 
 // dA/dh = (1 - r coth r) / (2 h (1 + h)); near 0, where that cancels, from A = sum (-1)^n a_n h^n with
 // a_n = 4^n n!^2 / (2n + 1)! (the arcsine's series); below h = 1/8 the 19 terms leave out less than 2^-53.
-HYPGEO_HD V slope_of(const Bend& b, V h) {
+template <int first>  // sum from n = first to 19 of (-1)^n n a_n h^(n - first)
+HYPGEO_HD V slope_series(V h) {
   constexpr auto table = [] {
     struct { double c[20]; } t{};
     double a = 1.0;
@@ -128,8 +129,22 @@ HYPGEO_HD V slope_of(const Bend& b, V h) {
     return t;
   }();
   V p = splat<V>(table.c[19]);
-  for (int n = 18; n >= 1; --n) p = mad(p, h, splat<V>(table.c[n]));
-  return select<V>(h < 0.125, p, 2.0 * b.lean);
+  for (int n = 18; n >= first; --n) p = mad(p, h, splat<V>(table.c[n]));
+  return p;
+}
+HYPGEO_HD V slope_of(const Bend& b, V h) { return select<V>(h < 0.125, slope_series<1>(h), 2.0 * b.lean); }
+// The same to a few 2^-64 of A, from h and r coth r in pairs; below h = 1/32 the series, two of its terms in pairs.
+HYPGEO_HD P slope_of(P h, P across) {
+  const P one(splat<V>(1.0));
+  const V tail = h.hi * slope_series<3>(h.hi);
+  P near = add(P(splat<V>(0x1.1111111111111p+0), splat<V>(0x1.1111111111111p-56)), P(tail));
+  near = add(P(splat<V>(-0x1.5555555555555p-1), splat<V>(-0x1.5555555555555p-55)), mul(h, near));
+  const M small = h.hi < 0.03125;
+  P below = mul(h, add(one, h));
+  below.hi = select<V>(small, splat<V>(1.0), below.hi);
+  below.lo = select<V>(small, V{}, below.lo);
+  const P far = div(add(one, -across), P(2.0 * below.hi, 2.0 * below.lo));
+  return P(select<V>(small, near.hi, far.hi), select<V>(small, near.lo, far.lo));
 }
 
 }  // namespace HYPGEO_ISA

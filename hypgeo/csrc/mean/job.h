@@ -30,15 +30,18 @@ struct Job {
   int8_t* status;                 // (sets)
   // backward
   const void* grad;               // (sets, width)
+  bool in_w, in_c;                // whether grad_w and grad_c are to be right where their sums cancel
   void* grad_x;
   double *grad_w, *grad_c;        // (rows), (sets)
+  int8_t* lost;                   // (sets): 1 where they cancel too far for `pull`
 };
 
-// Both work on one set with its points side by side in the lanes (count = 1), or on up to `lanes` sets, a lane each.
+// All work on one set with its points side by side in the lanes (count = 1), or on up to `lanes` sets, a lane each.
 struct Kernels {
   int lanes;
   void (*solve)(const Job&, const int64_t* sets, int count);
   void (*pull)(const Job&, const int64_t* sets, int count);
+  void (*pull_again)(const Job&, const int64_t* sets, int count);
 };
 
 }  // namespace hypgeo::mean

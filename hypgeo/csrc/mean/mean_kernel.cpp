@@ -5,7 +5,7 @@ namespace hypgeo::mean {
 inline namespace HYPGEO_ISA {
 
 extern const Kernels kernels;
-const Kernels kernels = {L, &solve, &pull};
+const Kernels kernels = {L, &solve, &pull, &pull_again};
 
 }  // namespace HYPGEO_ISA
 }  // namespace hypgeo::mean

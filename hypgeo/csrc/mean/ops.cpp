@@ -76,6 +76,11 @@ struct Sets {
     for (int64_t i = 0; i < rows; ++i) order[size_t(next[size_t(at[i])]++)] = i;
   }
   int64_t size(int64_t k) const { return start[size_t(k) + 1] - start[size_t(k)]; }
+  std::vector<int64_t> all() const {
+    std::vector<int64_t> r(static_cast<size_t>(n));
+    std::iota(r.begin(), r.end(), 0);
+    return r;
+  }
 };
 
 // Sets that are solved together: sets[begin .. begin + count).
@@ -83,16 +88,16 @@ struct Plan {
   std::vector<int64_t> sets;
   std::vector<std::pair<int64_t, int>> parts;
 
-  Plan(const Sets& s, int64_t d, int lanes) : sets(size_t(s.n)) {
-    std::iota(sets.begin(), sets.end(), 0);
+  Plan(const Sets& s, std::vector<int64_t> which, int64_t d, int lanes) : sets(std::move(which)) {
+    const int64_t n = int64_t(sets.size());
     const int64_t threads = torch::stable::get_num_threads();
     auto larger = [&](int64_t a, int64_t b) { return s.size(a) > s.size(b); };
     if (!std::is_sorted(sets.begin(), sets.end(), larger)) std::stable_sort(sets.begin(), sets.end(), larger);
-    for (int64_t i = 0; i < s.n;) {
-      const int64_t most = s.size(sets[size_t(i)]), count = std::min<int64_t>(lanes, s.n - i);
+    for (int64_t i = 0; i < n;) {
+      const int64_t most = s.size(sets[size_t(i)]), count = std::min<int64_t>(lanes, n - i);
       int64_t apart = 0;  // groups of points, and about what summing up the lanes costs
       for (int64_t k = i; k < i + count; ++k) apart += (s.size(sets[size_t(k)]) + lanes - 1) / lanes + 2;
-      const bool enough = s.n >= lanes * threads || most * d * lanes <= kWork;  // there is work for every thread
+      const bool enough = n >= lanes * threads || most * d * lanes <= kWork;  // there is work for every thread
       const bool beside = count > 1 && most <= apart && most * d * lanes <= kBeside && enough;
       parts.emplace_back(i, beside ? int(count) : 1);
       i += beside ? count : 1;
@@ -131,8 +136,8 @@ Job job_of(const Tensor& x, const Maybe& w, const Sets& s, const Tensor& c, int6
 }
 
 template <class Run>
-void run(const Job& job, const Sets& s, int lanes, const Run& f) {
-  const Plan plan(s, job.d, lanes);
+void run(const Job& job, const Sets& s, std::vector<int64_t> which, int lanes, const Run& f) {
+  const Plan plan(s, std::move(which), job.d, lanes);
   auto part = [&](int64_t i) { f(job, plan.sets.data() + plan.parts[size_t(i)].first, plan.parts[size_t(i)].second); };
   const int64_t n = int64_t(plan.parts.size());
   if (n == 1 || s.start.back() * job.d < kWork) {
@@ -156,7 +161,7 @@ std::tuple<Tensor, Tensor, Tensor> mean(const Tensor& x, const Maybe& w, const M
   job.center = center.mutable_data_ptr<double>();
   job.status = each_status.data();
   const Kernels& k = pick();
-  run(job, s, k.lanes, k.solve);
+  run(job, s, s.all(), k.lanes, k.solve);
   // how many sets did not converge; -1 where weights are no weights
   const bool bad = std::count(each_status.begin(), each_status.end(), kBadWeights);
   *status.mutable_data_ptr<int64_t>() = bad ? -1 : std::count(each_status.begin(), each_status.end(), kNotConverged);
@@ -165,7 +170,7 @@ std::tuple<Tensor, Tensor, Tensor> mean(const Tensor& x, const Maybe& w, const M
 
 std::tuple<Tensor, Tensor, Tensor> mean_backward(const Tensor& grad, const Tensor& x, const Maybe& w,
                                                  const Maybe& index, const Tensor& center, const Tensor& c,
-                                                 int64_t model, int64_t kind) {
+                                                 int64_t model, int64_t kind, bool in_w, bool in_c) {
   const int64_t sets = grad.size(0);
   check(x, w, index, sets, c, model);
   STD_TORCH_CHECK(grad.is_contiguous() && grad.scalar_type() == x.scalar_type() && grad.size(1) == x.size(1),
@@ -177,11 +182,20 @@ std::tuple<Tensor, Tensor, Tensor> mean_backward(const Tensor& grad, const Tenso
   Tensor gc = torch::stable::new_empty(x, {sets}, ScalarType::Double);
   job.center = const_cast<double*>(center.const_data_ptr<double>());
   job.grad = grad.const_data_ptr();
+  job.in_w = in_w;
+  job.in_c = in_c;
   job.grad_x = gx.mutable_data_ptr();
   job.grad_w = gw.mutable_data_ptr<double>();
   job.grad_c = gc.mutable_data_ptr<double>();
   const Kernels& k = pick();
-  run(job, s, k.lanes, k.pull);
+  std::vector<int8_t> lost(static_cast<size_t>(sets), 0);
+  job.lost = lost.data();
+  run(job, s, s.all(), k.lanes, k.pull);
+  std::vector<int64_t> again;
+  for (int64_t i = 0; i < sets; ++i) {
+    if (lost[size_t(i)]) again.push_back(i);
+  }
+  run(job, s, again, k.lanes, k.pull_again);
   return {gx, gw, gc};
 }
 
@@ -192,8 +206,8 @@ STABLE_TORCH_LIBRARY_FRAGMENT(hypgeo, m) {
   m.def(
       "mean(Tensor x, Tensor? w, Tensor? index, int sets, Tensor c, int model, int kind) -> (Tensor, Tensor, Tensor)");
   m.def(
-      "mean_backward(Tensor grad, Tensor x, Tensor? w, Tensor? index, Tensor center, Tensor c, int model, int kind) "
-      "-> (Tensor, Tensor, Tensor)");
+      "mean_backward(Tensor grad, Tensor x, Tensor? w, Tensor? index, Tensor center, Tensor c, int model, int kind, "
+      "bool in_w=True, bool in_c=True) -> (Tensor, Tensor, Tensor)");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(hypgeo, CPU, m) {
