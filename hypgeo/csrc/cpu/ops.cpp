@@ -3,6 +3,7 @@
 #include "../gram/convert.h"
 #include "../gram/halfspace.h"
 #include "../gram/hyperboloid.h"
+#include "../pages.h"
 #include "../rows.h"
 
 namespace hypgeo {
@@ -49,11 +50,17 @@ const Kernels* pick(const Kernels* base, const Kernels* avx2, const Kernels* avx
 #define PICK(table) pick(base::table, nullptr, nullptr)
 #endif
 
-void run(Call& call, const Kernel* kernels, const Slow* slow) {
-  call.job.slow = slow[call.which];
+void run(Call& call, const Shape& shape, const Kernel* kernels, const Slow* slow) {
+  Job& job = call.job;
+  const auto fill = [&](void* data, Layout layout) {
+    if (data) large_pages(data, size_t(job.n * columns(layout, job.k)) * (call.which ? 8 : 4));
+  };
+  fill(job.out, shape.out);
+  for (int j = 0; j < shape.rows; ++j) fill(job.grad_in[j], shape.in[j]);
+  job.slow = slow[call.which];
   const Kernel kernel = kernels[call.which];
-  const int64_t grain = std::max<int64_t>(1, kWork / std::max<int64_t>(1, call.job.k));
-  torch::stable::parallel_for(0, call.job.n, grain, [&](int64_t begin, int64_t end) { kernel(call.job, begin, end); });
+  const int64_t grain = std::max<int64_t>(1, kWork / std::max<int64_t>(1, job.k));
+  torch::stable::parallel_for(0, job.n, grain, [&](int64_t begin, int64_t end) { kernel(job, begin, end); });
 }
 
 // One op as torch sees it.  Its place in its model's list is its place in the tables of kernels.
@@ -65,13 +72,13 @@ struct Bound {
   }
   static Tensor value(std::vector<Tensor> rows, std::optional<Tensor> number, Tensor c) {
     const Entry& e = entry();
-    return forward(e.shape, rows, number, c, [&](Call& call) { run(call, e.kernels->forward, e.slow->forward); });
+    return forward(e.shape, rows, number, c, [&](Call& call) { run(call, e.shape, e.kernels->forward, e.slow->forward); });
   }
   static std::vector<Tensor> pullback(Tensor grad, std::vector<Tensor> rows, std::optional<Tensor> number, Tensor c,
                                       int64_t needs) {
     const Entry& e = entry();
     return backward(e.shape, grad, rows, number, c, needs,
-                    [&](Call& call) { run(call, e.kernels->backward, e.slow->backward); });
+                    [&](Call& call) { run(call, e.shape, e.kernels->backward, e.slow->backward); });
   }
 };
 

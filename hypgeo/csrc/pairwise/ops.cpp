@@ -1,9 +1,6 @@
 // Distances of every row to every row, as torch sees them on the CPU: lifting, threads, the choice of instruction set.
 //
 // Pairs that the kernels leave open (equal rows apart) are listed for hypgeo/ops/pairwise.py, which asks the exact op.
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
 #include <torch/csrc/stable/library.h>
 #include <torch/csrc/stable/ops.h>
 #include <torch/csrc/stable/tensor.h>
@@ -13,6 +10,7 @@
 #include <tuple>
 #include <vector>
 
+#include "../pages.h"
 #include "job.h"
 #include "lift.h"
 
@@ -210,19 +208,6 @@ Job job_of(const Call& call, const Space& s, const Side<C>& x, const Side<C>& y)
   job.least = least<T>(s.model);
   job.open = &Open::entry;
   return job;
-}
-
-// Pages of 2 MB where the system has them: first touching 64 MB in pages of 4 KB takes longer than computing it.
-void large_pages(void* data, size_t bytes) {
-#if defined(__linux__)
-  constexpr uintptr_t page = 4096;
-  if (bytes < size_t(4) << 20) return;
-  const uintptr_t begin = (reinterpret_cast<uintptr_t>(data) + page - 1) / page * page;
-  const uintptr_t end = (reinterpret_cast<uintptr_t>(data) + bytes) / page * page;
-  madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
-#else
-  (void)data, (void)bytes;
-#endif
 }
 
 std::tuple<Tensor, Tensor> pairwise_quick(Tensor x, Tensor y, Tensor c, int64_t model) {
