@@ -3,6 +3,7 @@
 #include "../gram/convert.h"
 #include "../gram/halfspace.h"
 #include "../gram/hyperboloid.h"
+#include "../isa.h"
 #include "../pages.h"
 #include "../rows.h"
 
@@ -33,22 +34,6 @@ struct Entry {
   const Kernels* kernels;
   const SlowKernels* slow;
 };
-
-const Kernels* pick(const Kernels* base, const Kernels* avx2, const Kernels* avx512) {
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
-    return avx512;
-  }
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return avx2;
-#endif
-  return base;
-}
-
-#if defined(__x86_64__)
-#define PICK(table) pick(base::table, avx2::table, avx512::table)
-#else
-#define PICK(table) pick(base::table, nullptr, nullptr)
-#endif
 
 void run(Call& call, const Shape& shape, const Kernel* kernels, const Slow* slow) {
   Job& job = call.job;
@@ -82,10 +67,10 @@ struct Bound {
   }
 };
 
-const Kernels* const ball_chosen = PICK(ball_kernels);
-const Kernels* const hyperboloid_chosen = PICK(hyperboloid_kernels);
-const Kernels* const halfspace_chosen = PICK(halfspace_kernels);
-const Kernels* const convert_chosen = PICK(convert_kernels);
+const Kernels* const ball_chosen = HYPGEO_CHOOSE(ball_kernels);
+const Kernels* const hyperboloid_chosen = HYPGEO_CHOOSE(hyperboloid_kernels);
+const Kernels* const halfspace_chosen = HYPGEO_CHOOSE(halfspace_kernels);
+const Kernels* const convert_chosen = HYPGEO_CHOOSE(convert_kernels);
 
 namespace ball_index {
 enum {

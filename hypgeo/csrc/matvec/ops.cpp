@@ -1,4 +1,5 @@
 // exp_0(m log_0(x)) as torch sees it on the CPU.
+#include "../isa.h"
 #include "../rows.h"
 #include "job.h"
 
@@ -23,16 +24,6 @@ namespace {
 
 enum Model { kBall, kHyperboloid, kHalfSpace };
 constexpr int64_t kTask = 1 << 14;  // products per task: enough to pay for waking a thread
-
-const Kernels* matvec_chosen() {
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
-    return avx512::matvec_kernels;
-  }
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return avx2::matvec_kernels;
-#endif
-  return base::matvec_kernels;
-}
 
 struct Product {
   Model model;
@@ -79,7 +70,7 @@ struct Product {
     return s;
   }
   void run(bool backward) {
-    const Kernels& kernels = matvec_chosen()[model];
+    const Kernels& kernels = HYPGEO_CHOOSE(matvec_kernels)[model];
     const SlowKernels& slow = matvec_slow[model];
     job.slow = (backward ? slow.backward : slow.forward)[which];
     const Kernel kernel = (backward ? kernels.backward : kernels.forward)[which];

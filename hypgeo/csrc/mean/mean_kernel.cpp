@@ -4,8 +4,8 @@
 namespace hypgeo::mean {
 inline namespace HYPGEO_ISA {
 
-extern const Kernels kernels;
-const Kernels kernels = {L, &solve, &pull, &pull_again};
+extern const Kernels kernels[];
+const Kernels kernels[] = {{L, &solve, &pull, &pull_again}};
 
 }  // namespace HYPGEO_ISA
 }  // namespace hypgeo::mean

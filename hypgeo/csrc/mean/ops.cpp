@@ -10,19 +10,20 @@
 #include <tuple>
 #include <vector>
 
+#include "../isa.h"
 #include "job.h"
 
 namespace hypgeo::mean {
 
 namespace base {
-extern const Kernels kernels;
+extern const Kernels kernels[];
 }
 #if defined(__x86_64__)
 namespace avx2 {
-extern const Kernels kernels;
+extern const Kernels kernels[];
 }
 namespace avx512 {
-extern const Kernels kernels;
+extern const Kernels kernels[];
 }
 #endif
 
@@ -34,16 +35,6 @@ using Maybe = std::optional<Tensor>;
 
 constexpr int64_t kWork = 1 << 13;    // coordinates below which no other thread is woken
 constexpr int64_t kBeside = 1 << 17;  // coordinates of sets that are solved side by side: they should stay in cache
-
-const Kernels& pick() {
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
-    return avx512::kernels;
-  }
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return avx2::kernels;
-#endif
-  return base::kernels;
-}
 
 void each(int64_t n, void (*task)(void*, int64_t), void* context) {
   std::atomic<int64_t> next{0};
@@ -160,7 +151,7 @@ std::tuple<Tensor, Tensor, Tensor> mean(const Tensor& x, const Maybe& w, const M
   job.out = out.mutable_data_ptr();
   job.center = center.mutable_data_ptr<double>();
   job.status = each_status.data();
-  const Kernels& k = pick();
+  const Kernels& k = *HYPGEO_CHOOSE(kernels);
   run(job, s, s.all(), k.lanes, k.solve);
   // how many sets did not converge; -1 where weights are no weights
   const bool bad = std::count(each_status.begin(), each_status.end(), kBadWeights);
@@ -187,7 +178,7 @@ std::tuple<Tensor, Tensor, Tensor> mean_backward(const Tensor& grad, const Tenso
   job.grad_x = gx.mutable_data_ptr();
   job.grad_w = gw.mutable_data_ptr<double>();
   job.grad_c = gc.mutable_data_ptr<double>();
-  const Kernels& k = pick();
+  const Kernels& k = *HYPGEO_CHOOSE(kernels);
   std::vector<int8_t> lost(static_cast<size_t>(sets), 0);
   job.lost = lost.data();
   run(job, s, s.all(), k.lanes, k.pull);

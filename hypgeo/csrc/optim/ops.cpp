@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "../isa.h"
 #include "job.h"
 
 namespace hypgeo {
@@ -31,16 +32,6 @@ using torch::headeronly::ScalarType;
 using torch::stable::Tensor;
 
 constexpr int64_t kWork = 1 << 13;  // coordinates per task: enough to pay for waking a thread
-
-const steps::Kernels* chosen() {
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
-    return avx512::optim::kernels;
-  }
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return avx2::optim::kernels;
-#endif
-  return base::optim::kernels;
-}
 
 struct Open {
   std::vector<int64_t> rows;
@@ -87,7 +78,7 @@ Tensor step(Tensor point, Tensor grad, std::optional<Tensor> mean, std::optional
   Open open;
   job.open = &Open::entry;
   job.list = &open;
-  const steps::Kernel kernel = chosen()[model].step[point.scalar_type() == ScalarType::Double];
+  const steps::Kernel kernel = HYPGEO_CHOOSE(optim::kernels)[model].step[point.scalar_type() == ScalarType::Double];
   const int64_t grain = std::max<int64_t>(8, kWork / job.columns / 8 * 8);
   torch::stable::parallel_for(0, point.size(0), grain, [&](int64_t begin, int64_t end) { kernel(job, begin, end); });
   std::sort(open.rows.begin(), open.rows.end());

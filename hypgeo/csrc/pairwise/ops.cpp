@@ -10,6 +10,7 @@
 #include <tuple>
 #include <vector>
 
+#include "../isa.h"
 #include "../pages.h"
 #include "job.h"
 #include "lift.h"
@@ -37,16 +38,6 @@ using panels::kRows;
 using panels::tile_of;
 using torch::headeronly::ScalarType;
 using torch::stable::Tensor;
-
-const panels::Kernels* chosen() {
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
-    return avx512::pairwise::kernels;
-  }
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return avx2::pairwise::kernels;
-#endif
-  return base::pairwise::kernels;
-}
 
 int64_t padded(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
@@ -219,7 +210,7 @@ std::tuple<Tensor, Tensor> pairwise_quick(Tensor x, Tensor y, Tensor c, int64_t 
   std::vector<Open> lists;
   std::vector<int64_t> starts;
   const int64_t parts = call.threads(call.n * call.m / 4096);
-  const panels::Kernels& kernels = chosen()[call.kind()];
+  const panels::Kernels& kernels = HYPGEO_CHOOSE(pairwise::kernels)[call.kind()];
   lists.reserve(size_t(call.batch * parts));
   for (int64_t b = 0; b < call.batch; ++b) {
     typed(call, [&](auto t, auto coordinate) {
@@ -262,7 +253,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> pairwise_pull(Tensor grad, Tensor x, 
   std::vector<Open> lists;
   std::vector<int64_t> starts;
   const int64_t parts = call.threads(call.n * call.m / 4096);
-  const panels::Kernels& kernels = chosen()[call.kind()];
+  const panels::Kernels& kernels = HYPGEO_CHOOSE(pairwise::kernels)[call.kind()];
   lists.reserve(size_t(call.batch * parts));
   for (int64_t b = 0; b < call.batch; ++b) {
     typed(call, [&](auto t, auto coordinate) {
