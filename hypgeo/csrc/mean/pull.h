@@ -199,7 +199,7 @@ void pull_back(const Job& job, const int64_t* sets, int count) {
   constexpr double eps = std::numeric_limits<T>::epsilon();
   const V rough = vsqrt<V>(told[1]) + vabs<V>(direct.hi);
   const V seen = vsqrt<V>(told[2]), sight = vsqrt<V>(told[3]) * typical_y;
-  const M bad_c = noise * rough > 12.0 * eps * vabs<V>(grad_c), bad_w = noise * sight > 8.0 * eps * seen;
+  const M bad_c = noise * rough > 4.0 * eps * vabs<V>(grad_c), bad_w = noise * sight > 4.0 * eps * seen;
   for (int l = 0; l < count; ++l) {
     job.lost[sets[l]] = u.size_of(sets[l]) > 1 && ((job.in_c && bad_c[l]) || (job.in_w && bad_w[l]));
   }
