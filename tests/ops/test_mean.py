@@ -281,6 +281,22 @@ def test_sets_that_full_newton_steps_do_not_solve(cls):
             assert ulps(got[k], lower(man, exact_mean("frechet", points, [mpfr(1)] * n), mpfr(1)), x.dtype) < 1.1
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("cls", MODELS)
+def test_points_so_close_that_squares_underflow(cls, kind):
+    """There space is flat: the weighted average to every digit, and finite derivatives."""
+    man, shape = cls(), torch.tensor([[0.0, -3.97, 1.4], [0.0, 2.56, 0.0], [0.0, 0.0, 0.0], [-4.5, 0.0, 0.0]]).double()
+    w = torch.tensor([1.0, 2.0, 0.5, 1.5], dtype=torch.float64, requires_grad=True)
+    for exponent in range(-1074, -300, 5):
+        v = shape * 2.0**exponent
+        beside = {Lorentz: [torch.ones(4, 1), v], PoincareBall: [v], HalfSpace: [v, torch.ones(4, 1)]}[cls]
+        x = torch.cat(beside, -1).double().requires_grad_()
+        out = getattr(man, kind)(x, w)
+        got, want = out[1:] if cls is Lorentz else out[:3], (w[:, None] * v).sum(0) / w.sum()
+        torch.testing.assert_close(got, want, rtol=1e-15, atol=5e-324)
+        assert all(bool(g.isfinite().all()) for g in torch.autograd.grad(got.sum(), (x, w)))
+
+
 def test_known_means():
     for dtype in DTYPES:
         ball, hyp = PoincareBall(curvature=-0.5), Lorentz(curvature=-0.5)

@@ -91,12 +91,13 @@ HYPGEO_HD P log1p_of(P u) {  // relative error below 2^-64
 }
 
 // ---- functions of h = sinh^2(r/2)
+constexpr double kFlat = 0x1p-500;  // of sinh r, whose inverse square would be infinite: A = 1 to every digit
 struct Bend {
   V a, across, lean;  // A = r / sinh r, r coth r, (1 - r coth r) / sinh^2 r
 };
 HYPGEO_HD Bend bend(V h) {
   const V z = vsqrt<V>(h * (1.0 + h)), r = log1p_of(2.0 * (h + z));
-  const M some = z > 0.0;
+  const M some = z > kFlat;
   const V half = 0.5 / select<V>(some, z, splat<V>(1.0)), a = select<V>(some, r * half, splat<V>(1.0));
   const V across = mad(2.0 * h, a, a);
   return {a, across, (1.0 - across) * (half * half)};
@@ -105,7 +106,7 @@ HYPGEO_HD Bend bend(V h) {
 HYPGEO_HD Bend bend(P h, P& a) {
   P z = root(mul(h, add(h, P(splat<V>(1.0)))));
   const P v = add(h, z), r = log1p_of(P(v.hi + v.hi, v.lo + v.lo));
-  const M some = z.hi > 0.0;
+  const M some = z.hi > kFlat;
   z.hi = select<V>(some, z.hi + z.hi, splat<V>(1.0));
   z.lo = select<V>(some, z.lo + z.lo, V{});
   a = div(r, z);
