@@ -68,6 +68,7 @@ def test_warnings_are_sentences_too(run, tree, monkeypatch):
 def test_a_command_killed_while_it_reads_leaves_nothing(tmp_path, kill, code):
     # the parent learns from the child's first line that it is inside the command, waiting for standard input
     child = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"  # a background job ignores it
         "import hypgeo.cli.source as source; from hypgeo.cli import main; read = source.edges;"
         "source.edges = lambda *args: (print('reading', flush=True), read(*args))[1];"
         "main(['embed', '-', '-o', 'out.safetensors'])"
