@@ -296,6 +296,7 @@ struct Gyration : Maps<kVector, kPoint, kPoint, kVector> {
 
 // <u, v>_L = <u,v> - u0 v0.
 struct Inner : Maps<kNumber, kPoint, kVector, kVector> {
+  static constexpr bool cancels = true;
   template <class S>
   static HYPGEO_HD Out<S, 3> coef(const In<S, 3>& in) {
     Out<S, 3> r;
@@ -369,6 +370,7 @@ HYPGEO_HD Rev<S> log1p_over(const Rev<S>& m, const Rev<S>& s) {
 // Away from the ideal point X - b = 1 + c|x|^2/(1 + X) - b; towards it 1/(X - b) = (X + b)/(1 + c area) is not small,
 // area = |x - <x,e> e|^2.
 struct Busemann : Maps<kNumber, kPoint, Layout::kPlain> {
+  static constexpr bool cancels = true;
   template <class S>
   static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
     const S &c = in.c, &xx = in.g(0, 0), &xe = in.g(0, 1), &ee = in.g(1, 1);
@@ -387,6 +389,7 @@ struct Busemann : Maps<kNumber, kPoint, Layout::kPlain> {
 // O. Ganea, G. Becigneul, T. Hofmann. Hyperbolic Neural Networks. NeurIPS 2018, theorem 5, in these coordinates.
 // With w = p - x:  <x, a>_L = <x - p, a>_L = (p0 - x0) a0 - <w, a>,  a0 = <p, a>/p0.
 struct HyperplaneDist : MapsDifference<kNumber, kPoint, kPoint, kVector> {
+  static constexpr bool cancels = true;
   template <class S>
   static HYPGEO_HD Out<S, 3> coef(const In<S, 3>& in) {
     const S &c = in.c, &wa = in.g(1, 2), &aa = in.g(2, 2);
