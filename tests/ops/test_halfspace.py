@@ -204,3 +204,15 @@ def test_points_that_are_none():
     assert ops.dist(x, torch.tensor([[0.5, 0.0]], dtype=torch.float64), 1.0) == math.inf
     assert ops.dist(x, torch.tensor([[0.5, -1.0]], dtype=torch.float64), 1.0).isnan()
     assert exact(ops.dist(x, x, 1.0))[0] == 0
+
+
+def test_a_normal_whose_square_underflows_still_has_a_side():
+    rows = (
+        [4.19083357761835e-261, 1.934360931301113e166, 2.9834920787492363e-235, 384373445106.6974],
+        [4.190833577618349e-261, 1.9343609313011128e166, 2.983492078749236e-235, 384373445106.6973],
+        [0.0, 0.0, -1.6179823006383344e-183, 0.0],
+    )
+    x, p, a = torch.tensor(rows, dtype=torch.float64)
+    want = float(Reference(HalfSpace())("hyperplane_dist", x, p, a))
+    assert want != 0.0
+    torch.testing.assert_close(float(ops.hyperplane_dist(x, p, a, 1.0)), want, rtol=1e-15, atol=0)

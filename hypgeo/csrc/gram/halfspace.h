@@ -312,7 +312,9 @@ struct HalfHyperplaneDist : HalfFormulas {
     const S &b = in.odd[0], &m = in.odd[1], &rise = in.odd[2];
     const S square = in.g(2, 2) + sqr(rise);
     // a zero normal gives 0; one whose square underflows has a bound here that no result passes
-    const S size = sqrt(select(0.0 < square, square, 1.0 + 1e300 * square));
+    const auto some = 0.0 < square;
+    const S none = select(some, S(0.0), square);
+    const S size = sqrt(select(some, square, 1.0 + 1e300 * (1e300 * none)));
     const S seen = rise * ((b - m) * (b + m) + in.g(1, 1)) / (2.0 * m) - in.g(1, 2);
     return scalar<3>(asinh(seen / (b * size)) / sqrt(in.c));
   }
