@@ -216,3 +216,5 @@ def test_a_normal_whose_square_underflows_still_has_a_side():
     want = float(Reference(HalfSpace())("hyperplane_dist", x, p, a))
     assert want != 0.0
     torch.testing.assert_close(float(ops.hyperplane_dist(x, p, a, 1.0)), want, rtol=1e-15, atol=0)
+    want = float(Reference(HalfSpace())("norm", x, 4 * a))
+    torch.testing.assert_close(float(ops.length(x, 4 * a, 1.0)), want, rtol=1e-15, atol=0)

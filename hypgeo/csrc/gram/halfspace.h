@@ -39,18 +39,26 @@ struct HalfFormulas {
     return (ww + sqr(b - a)) / (4.0 * (a * b));
   }
 
+  // 1 where q is exactly zero; where it underflowed, with a bound that no result passes.
+  template <class S>
+  static HYPGEO_HD S one_at_zero(const S& q) {
+    return 1.0 + 1e300 * (1e300 * q);
+  }
+
   // sqrt(q) / sqrt(c), with derivative 0 at q = 0.
   template <class S>
   static HYPGEO_HD S length(const S& q, const S& c) {
     const auto some = 0.0 < q;
-    return select(some, sqrt(select(some, q, S(1.0))), q) / sqrt(c);
+    const S none = select(some, S(0.0), q);
+    return select(some, sqrt(select(some, q, S(1.0))), none * one_at_zero(none)) / sqrt(c);
   }
 
   // Twice asinh sqrt(q), over sqrt(c): 0 with derivative 0 at q = 0, no number where a height is negative.
   template <class S>
   static HYPGEO_HD S distance(const S& q, const S& c) {
     const auto apart = (0.0 < q) | (q < 0.0);
-    return 2.0 * select(apart, asinh(sqrt(select(apart, q, S(1.0)))), q) / sqrt(c);
+    const S none = select(apart, S(0.0), q);
+    return 2.0 * select(apart, asinh(sqrt(select(apart, q, S(1.0)))), none * one_at_zero(none)) / sqrt(c);
   }
 
   // The velocity at x towards y: `along` times the horizontal w, and `rise`.  The initial velocity of the circle through
@@ -311,10 +319,8 @@ struct HalfHyperplaneDist : HalfFormulas {
   static HYPGEO_HD Out<S, 3> coef(const In<S, 3>& in) {
     const S &b = in.odd[0], &m = in.odd[1], &rise = in.odd[2];
     const S square = in.g(2, 2) + sqr(rise);
-    // a zero normal gives 0; one whose square underflows has a bound here that no result passes
-    const auto some = 0.0 < square;
-    const S none = select(some, S(0.0), square);
-    const S size = sqrt(select(some, square, 1.0 + 1e300 * (1e300 * none)));
+    const auto some = 0.0 < square;  // a zero normal gives 0
+    const S size = sqrt(select(some, square, one_at_zero(select(some, S(0.0), square))));
     const S seen = rise * ((b - m) * (b + m) + in.g(1, 1)) / (2.0 * m) - in.g(1, 2);
     return scalar<3>(asinh(seen / (b * size)) / sqrt(in.c));
   }
