@@ -351,6 +351,15 @@ def test_exact_results_are_exact(scalar: Scalar, twofold: bool) -> None:
 
 
 @pytest.mark.parametrize("twofold", [False, True], ids=["V", "DD"])
+def test_an_error_that_shrinks_does_not_vanish(scalar: Scalar, twofold: bool) -> None:
+    vague, large, small = (0.0, 0.0, 1e-320), (1e300, 0.0, 0.0), (1e-300, 0.0, 0.0)
+    assert scalar("div", twofold, [vague], [large])[0][2] > 0.0
+    assert scalar("mul", twofold, [vague], [small])[0][2] > 0.0
+    for op in ("times_double", "over_double"):
+        assert scalar(op, twofold, [(0.0, 0.0, 5e-324)])[0][2] > 0.0, op
+
+
+@pytest.mark.parametrize("twofold", [False, True], ids=["V", "DD"])
 def test_select_follows_central_values_lane_by_lane(scalar: Scalar, twofold: bool) -> None:
     a = [(1.0, 2.0**-60 * k * twofold, 0.5) for k in range(-9, 10)]
     b = [(1.0 if twofold else 1.0 + k, 0.0, 0.25) for k in range(-9, 10)]

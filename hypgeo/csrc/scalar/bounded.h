@@ -18,6 +18,7 @@ inline namespace HYPGEO_ISA {
 
 constexpr double kU = 0x1.01p-53;
 constexpr double kTiny = 0x1p-1000;
+constexpr double kLeast = 0x1p-1074;  // an error made smaller does not become none, or a zero would look exact
 constexpr double kInf = __builtin_inf();
 
 template <class R>
@@ -186,7 +187,7 @@ HYPGEO_HD Bounded<R> operator*(const Bounded<R>& a, double b) {
   using V = typename Bounded<R>::V;
   V err;
   const R p = times(a.v, splat<V>(b), err);
-  return Bounded<R>(p, vfma<V>(splat<V>(std::fabs(b)), a.e, err));
+  return Bounded<R>(p, vfma<V>(splat<V>(std::fabs(b)), a.e, err) + vmin<V>(a.e, splat<V>(kLeast)));
 }
 // |a/b - q| <= (a.e + |q| b.e) / (|b| - b.e), and 1/(1 - g) <= 1 + 2g for g = b.e/|b| <= 1/2.  |b| beyond 2^899 (r
 // nearly subnormal) raises g too.
@@ -199,7 +200,8 @@ HYPGEO_HD Bounded<R> operator/(const Bounded<R>& a, const Bounded<R>& b) {
   const V tiny = vmin<V>(vabs(high(a.v)), splat<V>(kTiny));
   const V g = vfma<V>(b.e, abs_r, abs_b * 0x1p-900);
   const V w = (vfma<V>(vabs(high(q)), b.e, a.e) + tiny) * abs_r;
-  return Bounded<R>(q, select<V>(g <= 0.5, (1.0 + 2.0 * g) * w + (err + tiny), splat<V>(kInf)));
+  const V e = (1.0 + 2.0 * g) * w + (err + tiny) + vmin<V>(a.e, splat<V>(kLeast));
+  return Bounded<R>(q, select<V>(g <= 0.5, e, splat<V>(kInf)));
 }
 // |sqrt(x) - s| = |x - a| / (sqrt(x) + s) <= w (1 + 4 w h), w = h a.e, wherever x >= 0; where x might be negative, inf.
 template <class R>
