@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 from pathlib import Path
 
 
@@ -23,3 +25,17 @@ def find(name: str, what: str) -> Path:
             return folder / name
     looked = " or ".join(f"'{folder}'" for folder in folders())
     raise ValueError(f"there is no {name} in {looked}; put {what} there, or set HYPGEO_DATA to the folder that has it.")
+
+
+def fetch(name: str, sha256: str, folder: Path, what: str) -> None:
+    """Copy a data file into a folder, refusing one whose bytes are not the expected ones."""
+    source = find(name, what)
+    found = hashlib.sha256(source.read_bytes()).hexdigest()
+    if found != sha256:
+        raise ValueError(
+            f"'{source}' is not the file that is expected: its SHA-256 is {found}, wanted was {sha256}; replace it."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f"{source.name}.part"
+    shutil.copyfile(source, part)
+    part.replace(folder / source.name)

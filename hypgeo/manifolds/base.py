@@ -52,6 +52,9 @@ class Manifold(GeooptManifold):
     learnable : bool
         If true, K = K0 exp(log_scale) with the parameter ``log_scale`` starting at 0: K starts exactly at K0, is
         learnt on a relative scale, and no step can change its sign.  Points stay where they are when K moves.
+    bounds : (float, float), optional
+        The least and the greatest K that learning may reach, with K0 strictly between them: near a bound a step of
+        ``log_scale`` moves K less, by tanh, so that K never arrives and never sticks.
     """
 
     ndim = 1
@@ -61,7 +64,12 @@ class Manifold(GeooptManifold):
     K0: Tensor
     log_scale: nn.Parameter | None
 
-    def __init__(self, curvature: float | Tensor = -1.0, learnable: bool = False) -> None:
+    def __init__(
+        self,
+        curvature: float | Tensor = -1.0,
+        learnable: bool = False,
+        bounds: tuple[float, float] | None = None,
+    ) -> None:
         super().__init__()
         try:
             k = torch.as_tensor(curvature, dtype=None if isinstance(curvature, Tensor) else torch.float64)
@@ -76,6 +84,17 @@ class Manifold(GeooptManifold):
             )
         self.register_buffer("K0", k.detach().clone())
         self.log_scale = nn.Parameter(torch.zeros_like(self.K0)) if learnable else None
+        self.bounds = bounds
+        if bounds is None:
+            return
+        if not learnable:
+            raise ValueError(f"{self.name}: bounds = {bounds} limit a curvature that is learnt; add learnable=True")
+        low, high = bounds
+        if not (low < high < 0 and bool((low < k).all()) and bool((k < high).all())):
+            raise ValueError(
+                f"{self.name}: bounds must be (least, greatest) curvature, both negative, with {curvature!r} strictly "
+                f"between them, got {bounds}"
+            )
 
     def _refuse_wrong_sign(self, k: Tensor, given: object) -> None:
         if bool((k < 0).all()):
@@ -89,9 +108,20 @@ class Manifold(GeooptManifold):
 
     # ------------------------------------------------------------------------------------------ curvature
     @property
+    def flat(self) -> bool:
+        """Whether this is Euclidean space."""
+        return self._flat
+
+    @property
     def curvature(self) -> Tensor:
         """Sectional curvature K, signed (a tensor; differentiable when learnable)."""
-        return self.K0 if self.log_scale is None else self.K0 * self.log_scale.exp()
+        if self.log_scale is None:
+            return self.K0
+        t: Tensor = self.log_scale
+        if self.bounds is not None:
+            room = torch.where(t > 0, (self.bounds[0] / self.K0).log(), (self.K0 / self.bounds[1]).log())
+            t = room * torch.tanh(t / room)
+        return self.K0 * t.exp()
 
     @property
     def c(self) -> Tensor:
@@ -115,7 +145,11 @@ class Manifold(GeooptManifold):
     def extra_repr(self) -> str:
         k = self.curvature.detach()
         text = f"{k.item():g}" if k.numel() == 1 else f"tensor of shape {tuple(k.shape)}"
-        return f"curvature={text}" + (", learnable" if self.log_scale is not None else "")
+        return (
+            f"curvature={text}"
+            + (", learnable" if self.log_scale is not None else "")
+            + (f" within {self.bounds}" if self.bounds is not None else "")
+        )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.extra_repr()})"
@@ -258,6 +292,49 @@ class Manifold(GeooptManifold):
         dtype, c, (y,) = self._enter(y)
         return self._logmap(self._origin(y, c), y, c).to(dtype)
 
+    def ambient_dim(self, dim: int) -> int:
+        """How many coordinates a point of dimension ``dim`` has: one more on the hyperboloid, elsewhere as many."""
+        return dim + self._extra
+
+    def normal_coordinates(self, x: Tensor) -> Tensor:
+        """Normal coordinates of points at the origin ``(..., width) -> (..., d)``: direction, and distance as length.
+
+        The components of ``logmap0(x)`` in an orthonormal frame, alike in every model: isometries between the models
+        keep them.  Euclidean space: x itself.
+        """
+        dtype, c, (x,) = self._enter(x)
+        o = self._origin(x, c)
+        return self._frame(o, self._logmap(o, x, c), c).to(dtype)
+
+    def from_normal_coordinates(self, a: Tensor) -> Tensor:
+        """The points with normal coordinates a at the origin ``(..., d) -> (..., width)``."""
+        dtype, c, (a,) = self._enter(a)
+        o = self._origin(a.new_zeros(*a.shape[:-1], self.ambient_dim(a.shape[-1])), c)
+        return self._land(self._expmap(o, self._unframe(o, a, c), c), dtype)
+
+    def spatial_coordinates(self, x: Tensor) -> Tensor:
+        """The spatial coordinates that points have on the hyperboloid ``(..., width) -> (..., d)``: sinh(sqrt(c) r)
+        / sqrt(c) in their direction, r the distance from the origin.  Euclidean space: x itself."""
+        dtype, c, (x,) = self._enter(x)
+        return self._seen(self._origin(x, c), x, c).to(dtype)
+
+    def from_plane_distances(self, v: Tensor) -> Tensor:
+        """The points with signed distances v ``(..., d)`` to the coordinate hyperplanes through the origin.
+
+        ``-> (..., width)``: spatial coordinates ``sinh(sqrt(c) v) / sqrt(c)`` (Shimizu et al., "Hyperbolic Neural
+        Networks++", 2021, equation 7); in Euclidean space v itself.  Where a coordinate has no float, the point is one far out.
+        """
+        dtype, c, (v,) = self._enter(v)
+        top = math.log(torch.finfo(v.dtype).max) - 1
+        s = torch.sinh((c.sqrt() * v).clamp(-top, top)) / c.sqrt()
+        return self._land(self.from_spatial_coordinates(s), dtype)
+
+    def from_spatial_coordinates(self, s: Tensor) -> Tensor:
+        """The points with spatial coordinates s on the hyperboloid ``(..., d) -> (..., width)``."""
+        dtype, c, (s,) = self._enter(s)
+        o = self._origin(s.new_zeros(*s.shape[:-1], self.ambient_dim(s.shape[-1])), c)
+        return self._land(self._expmap(o, self._unframe(o, s * special.arsinhc_norm(s, c), c), c), dtype)
+
     def geodesic(self, t: Tensor | float, x: Tensor, y: Tensor) -> Tensor:
         """The point at fraction t of the way from x to y; t broadcasts against the rows (give it a last axis of 1)."""
         dtype, c, (x, y) = self._enter(x, y)
@@ -294,6 +371,16 @@ class Manifold(GeooptManifold):
     def transp_follow_expmap(self, x: Tensor, u: Tensor, v: Tensor) -> Tensor:
         """v transported from x to ``expmap(x, u)``."""
         return self.expmap_transp(x, u, v)[1]
+
+    # ------------------------------------------------------------------------------------------ gyrovector space
+    def mobius_add(self, x: Tensor, y: Tensor) -> Tensor:
+        """exp_x of log_0(y) carried from the origin to x; in Euclidean space x + y."""
+        return self.expmap(x, self.transp0(x, self.logmap0(y)))
+
+    def mobius_matvec(self, m: Tensor, x: Tensor) -> Tensor:
+        """exp_0(m log_0(x)) for a matrix m ``(..., k, d)`` on normal coordinates; in Euclidean space m x."""
+        a = self.normal_coordinates(x)
+        return self.from_normal_coordinates(a @ m.mT if m.dim() == 2 else (m @ a.unsqueeze(-1)).squeeze(-1))
 
     # ------------------------------------------------------------------------------------------ metric
     def inner(self, x: Tensor, u: Tensor, v: Tensor | None = None, *, keepdim: bool = False) -> Tensor:
@@ -332,6 +419,10 @@ class Manifold(GeooptManifold):
         _, c, (x, u) = self._enter(x, u)
         reason = self._why_not_tangent(x, u, c, atol, rtol)
         return reason is None, reason
+
+    def certainly_holds(self, x: Tensor) -> bool:
+        """Whether finite rows are points for sure, by one quick pass; false says nothing."""
+        return False
 
     # ------------------------------------------------------------------------------------------ points
     def origin(self, *size: Any, dtype: torch.dtype | None = None, device: Any = None, seed: int | None = 42) -> Tensor:

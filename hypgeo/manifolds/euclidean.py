@@ -20,6 +20,21 @@ class Euclidean(Manifold):
     def __init__(self, curvature: float | Tensor = 0.0, learnable: bool = False) -> None:
         super().__init__(curvature, learnable)
 
+    def normal_coordinates(self, x: Tensor) -> Tensor:
+        return x
+
+    def from_normal_coordinates(self, a: Tensor) -> Tensor:
+        return a
+
+    def spatial_coordinates(self, x: Tensor) -> Tensor:
+        return x
+
+    def from_spatial_coordinates(self, s: Tensor) -> Tensor:
+        return s
+
+    def mobius_add(self, x: Tensor, y: Tensor) -> Tensor:
+        return x + y
+
     def _refuse_wrong_sign(self, k: Tensor, given: object) -> None:
         if bool((k != 0).any()):
             raise ValueError(f"Euclidean space has curvature 0, got {given!r}; use PoincareBall(curvature=...) below 0")
@@ -60,6 +75,12 @@ class Euclidean(Manifold):
     def _why_not_point(self, x: Tensor, c: Tensor, atol: float, rtol: float) -> str | None:
         bad = ~x.isfinite().all(-1)
         return f"{int(bad.sum())} rows are not finite" if bool(bad.any()) else None
+
+    def certainly_holds(self, x: Tensor) -> bool:
+        return True
+
+    def from_plane_distances(self, v: Tensor) -> Tensor:
+        return v
 
     def projx(self, x: Tensor) -> Tensor:
         """x itself."""

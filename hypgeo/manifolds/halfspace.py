@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from hypgeo.manifolds.base import Manifold, _number, _per_row
+from hypgeo.ops import convert
 from hypgeo.ops import halfspace as ops
 from hypgeo.ops.special import dot
 
@@ -46,6 +48,24 @@ class HalfSpace(Manifold):
 
     def logmap0(self, y: Tensor) -> Tensor:
         return ops.logmap0(y, self.c)
+
+    def normal_coordinates(self, x: Tensor) -> Tensor:
+        v = ops.logmap0(x, self.c)
+        return v * self._unit(v, -0.5)
+
+    def from_normal_coordinates(self, a: Tensor) -> Tensor:
+        return ops.expmap0(a * self._unit(a, 0.5), self.c)
+
+    def _unit(self, v: Tensor, power: float) -> Tensor:
+        """c^power for each row of v: at the origin, of height 1, lengths are those of coordinates over sqrt(c)."""
+        c = self.c.to(v.device).pow(power).to(v.dtype)
+        return c if c.dim() == 0 else c.unsqueeze(-1)
+
+    def spatial_coordinates(self, x: Tensor) -> Tensor:
+        return convert.half_to_lorentz(x, self.c)[..., 1:]
+
+    def from_spatial_coordinates(self, s: Tensor) -> Tensor:
+        return convert.lorentz_to_half(pad(s, (1, 0)), self.c)
 
     def geodesic(self, t: Tensor | float, x: Tensor, y: Tensor) -> Tensor:
         return ops.geodesic(x, y, _per_row(t), self.c)

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from hypgeo.manifolds.base import Manifold, _number, _per_row
 from hypgeo.ops import lorentz
@@ -112,6 +113,18 @@ class Lorentz(Manifold):
 
     def logmap0(self, y: Tensor) -> Tensor:
         return lorentz.logmap0(y, self.c)
+
+    def normal_coordinates(self, x: Tensor) -> Tensor:
+        return lorentz.logmap0(x, self.c)[..., 1:]
+
+    def from_normal_coordinates(self, a: Tensor) -> Tensor:
+        return lorentz.expmap0(pad(a, (1, 0)), self.c)
+
+    def spatial_coordinates(self, x: Tensor) -> Tensor:
+        return x[..., 1:]
+
+    def from_spatial_coordinates(self, s: Tensor) -> Tensor:
+        return lorentz.projx(pad(s, (1, 0)), self.c)
 
     def geodesic(self, t: Tensor | float, x: Tensor, y: Tensor) -> Tensor:
         return lorentz.geodesic(x, y, _per_row(t), self.c)

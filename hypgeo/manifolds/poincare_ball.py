@@ -9,8 +9,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from hypgeo.manifolds.base import Manifold, _number, _per_row
+from hypgeo.ops import convert
 from hypgeo.ops import poincare as ops
 from hypgeo.ops.special import dot, gap
 
@@ -58,6 +60,18 @@ class PoincareBall(Manifold):
     def logmap0(self, y: Tensor) -> Tensor:
         return ops.logmap0(y, self.c)
 
+    def normal_coordinates(self, x: Tensor) -> Tensor:
+        return 2 * ops.logmap0(x, self.c)
+
+    def from_normal_coordinates(self, a: Tensor) -> Tensor:
+        return ops.expmap0(0.5 * a, self.c)
+
+    def spatial_coordinates(self, x: Tensor) -> Tensor:
+        return convert.ball_to_lorentz(x, self.c)[..., 1:]
+
+    def from_spatial_coordinates(self, s: Tensor) -> Tensor:
+        return convert.lorentz_to_ball(pad(s, (1, 0)), self.c)
+
     def geodesic(self, t: Tensor | float, x: Tensor, y: Tensor) -> Tensor:
         return ops.geodesic(x, y, _per_row(t), self.c)
 
@@ -85,6 +99,10 @@ class PoincareBall(Manifold):
 
     def busemann(self, x: Tensor, direction: Tensor, *, keepdim: bool = False) -> Tensor:
         return _number(ops.busemann(x, direction, self.c), keepdim)
+
+    def certainly_holds(self, x: Tensor) -> bool:
+        size = torch.linalg.vector_norm(x, dim=-1)
+        return bool((size * self.c.detach().sqrt().to(x.device) < 1 - 1e-3).all())
 
     # ------------------------------------------------------------------------------------------ gyrovector space
     def mobius_add(self, x: Tensor, y: Tensor) -> Tensor:

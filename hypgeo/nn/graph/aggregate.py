@@ -1,0 +1,121 @@
+"""How the points of a neighbourhood become one point: what every convolution here shares."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch_geometric.nn import MessagePassing
+from torch_geometric.typing import Adj, OptTensor, Size
+from torch_geometric.utils import is_torch_sparse_tensor, spmm
+
+from hypgeo.manifolds import Manifold
+from hypgeo.nn.layer import Layer, expect_points
+
+__all__ = ["ManifoldConv"]
+
+_MEANS = ("midpoint", "frechet")
+
+
+class ManifoldConv(MessagePassing):
+    """Message passing between points of a manifold.
+
+    Parameters
+    ----------
+    manifold, in_manifold : Manifold
+        Where points end, and where they come from when that differs.
+    aggr : str or Aggregation
+        "tangent": the weighted sum at the origin, ``exp_0(Σ w_ij log_0 x_j)`` (Chami et al., "Hyperbolic Graph
+        Convolutional Neural Networks", 2019, in the form of their code).
+        "local": the same at the node, ``exp_i(Σ w_ij log_i x_j)`` (their equation 9).
+        "midpoint": the weighted Einstein or Lorentz midpoint (Law et al., "Lorentzian Distance Learning", 2019).
+        "frechet": the weighted Fréchet mean (Lou et al., "Differentiating through the Fréchet Mean", 2020).
+        Anything else that PyG knows as an aggregation acts at the origin.  Means take weights for shares of a whole; a
+        node without neighbours ends in the origin, or stays where it is with "local".
+    """
+
+    verbs: ClassVar[tuple[str, ...]] = (*Layer.verbs, "mobius_add")
+
+    def __init__(self, manifold: Manifold, in_manifold: Manifold | None, aggr: Any, **kwargs: Any) -> None:
+        self.kind = aggr if aggr in ("tangent", "local", *_MEANS) else "tangent"
+        super().__init__(aggr="sum" if aggr is self.kind else aggr, **kwargs)
+        needs = {"midpoint": ("midpoint",), "frechet": ("frechet_mean",)}
+        Layer.require(self, manifold, in_manifold, (*self.verbs, *needs.get(self.kind, ())))
+        self.manifold = manifold
+        self.in_manifold = manifold if in_manifold is None else in_manifold
+        self.fuse: bool = self.fuse and self.kind == "tangent" and aggr in ("tangent", "sum", "add")
+
+    def expect(self, x: Tensor, channels: int, edge_index: Adj, size: tuple[int, int]) -> None:
+        """Refuse what are no points of ``in_manifold``, and edges to nodes that are not there."""
+        name = type(self).__name__
+        expect_points(name, self.in_manifold, x, channels if channels > 0 else None)
+        if torch.compiler.is_compiling() or is_torch_sparse_tensor(edge_index) or not isinstance(edge_index, Tensor):
+            return
+        if edge_index.dim() != 2 or edge_index.shape[0] != 2 or edge_index.is_floating_point():
+            given = f"{edge_index.dtype} of shape {tuple(edge_index.shape)}"
+            raise ValueError(f"{name} takes edge_index (2, edges) of integers, got {given}")
+        if not __debug__ or edge_index.numel() == 0:
+            return
+        for row, (what, n) in enumerate(zip(("sources", "targets"), size, strict=True)):
+            low, high = (int(t) for t in edge_index[row].aminmax())
+            if low < 0 or high >= n:
+                raise ValueError(
+                    f"{name} got {n} {what}, nodes 0 to {n - 1}, but edge_index[{row}] holds {low if low < 0 else high}"
+                )
+
+    def aggregated(self, edge_index: Adj, x: Tensor, at: Tensor | None, weight: OptTensor, size: Size) -> Tensor:
+        """The points that nodes gather from x, points (nodes, [heads,] width); ``at`` are the targets' own points.
+
+        weight: one number an edge (edges, [heads]), all 1 when left out.
+        """
+        if self.kind == "tangent":
+            h = self.manifold.normal_coordinates(x)
+            return self.manifold.from_normal_coordinates(self.gather(edge_index, h, None, weight, size))
+        if self.kind == "local":
+            # seen from the node as the origin: exp_i and log_i are exp_0 and log_0 after x_i ⊕, an isometry, and the
+            # hyperboloid's own tangent vectors lose digits where points are far out
+            assert at is not None
+            back = self.manifold.from_normal_coordinates(-self.manifold.normal_coordinates(at))
+            out = self.gather(edge_index, x, back, weight, size)
+            return self.manifold.mobius_add(at, self.manifold.from_normal_coordinates(out))
+        return self.gather(edge_index, x, None, weight, size)
+
+    def gather(self, edge_index: Adj, x: Tensor, at: Tensor | None, weight: OptTensor, size: Size) -> Tensor:
+        # propagate_type: (x: OptPairTensor, at: OptPairTensor, edge_weight: OptTensor)
+        pair = None if at is None else (x, at)
+        return self.propagate(edge_index, x=(x, None), at=pair, edge_weight=weight, size=size)
+
+    def message(self, x_j: Tensor, at_i: OptTensor, edge_weight: OptTensor) -> Tensor:
+        if self.kind in _MEANS:
+            return x_j
+        out = x_j if at_i is None else self.manifold.normal_coordinates(self.manifold.mobius_add(at_i, x_j))
+        return out if edge_weight is None else edge_weight.unsqueeze(-1).to(out.dtype) * out
+
+    def message_and_aggregate(self, edge_index: Adj, x: Any) -> Tensor:
+        return spmm(edge_index, x[0], reduce="sum")
+
+    def aggregate(
+        self,
+        inputs: Tensor,
+        index: Tensor,
+        ptr: OptTensor = None,
+        dim_size: int | None = None,
+        edge_weight: OptTensor = None,
+    ) -> Tensor:
+        if self.kind not in _MEANS:
+            return super().aggregate(inputs, index, ptr=ptr, dim_size=dim_size)
+        if self.explain:  # an edge's mask takes from its weight: from the point there is nothing to take
+            share = super().explain_message(inputs.new_ones(len(inputs), *(1,) * (inputs.dim() - 2)), dim_size)
+            edge_weight = share if edge_weight is None else share * edge_weight
+        size, heads = dim_size, inputs.shape[1:-1]
+        if heads:
+            inputs, edge_weight = inputs.flatten(0, 1), None if edge_weight is None else edge_weight.reshape(-1)
+            index = (index.unsqueeze(-1) * heads[0] + torch.arange(heads[0], device=index.device)).reshape(-1)
+            size = None if size is None else size * heads[0]
+        mean = self.manifold.midpoint if self.kind == "midpoint" else self.manifold.frechet_mean
+        out = mean(inputs, edge_weight, index=index, dim_size=size)
+        return out.unflatten(0, (-1, *heads)) if heads else out
+
+    def explain_message(self, inputs: Tensor, dim_size: int | None) -> Tensor:
+        return inputs if self.kind in _MEANS else super().explain_message(inputs, dim_size)
