@@ -322,7 +322,8 @@ class Manifold(GeooptManifold):
         """The points with signed distances v ``(..., d)`` to the coordinate hyperplanes through the origin.
 
         ``-> (..., width)``: spatial coordinates ``sinh(sqrt(c) v) / sqrt(c)`` (Shimizu et al., "Hyperbolic Neural
-        Networks++", 2021, equation 7); in Euclidean space v itself.  Where a coordinate has no float, the point is one far out.
+        Networks++", 2021, equation 7); in Euclidean space v itself.  Where a coordinate has no float, the point is far
+        out.
         """
         dtype, c, (v,) = self._enter(v)
         top = math.log(torch.finfo(v.dtype).max) - 1
