@@ -112,8 +112,8 @@ struct Grams {
   template <class Source>
   HYPGEO_HD Grams(const Framed<Op, R, Source>& rows, int64_t k) {
     Sum<R> sum[kPairs], own[K];
-    Bits<Lanes> any[K];
-    for (int j = 0; j < K; ++j) any[j] = Bits<Lanes>{};
+    Bits<Lanes> any[K], any_own[K];
+    for (int j = 0; j < K; ++j) any[j] = any_own[j] = Bits<Lanes>{};
     for (int64_t i = 0; i < k; ++i) {
       Twofold x[K];
       int p = 0;
@@ -121,7 +121,11 @@ struct Grams {
       for (int b = 0; b < K; ++b) {
         x[b] = rows.row(b, i);
         if constexpr (rows.twofold) any[b] |= to_bits<Lanes>(x[b].hi);
-        if (rows.framed(b)) own[b].add(rows.raw(b, i), rows.raw(b, i));
+        if (rows.framed(b)) {
+          const Lanes y = rows.raw(b, i);
+          if constexpr (rows.twofold) any_own[b] |= to_bits<Lanes>(y);
+          own[b].add(y, y);
+        }
 #pragma GCC unroll 3
         for (int a = 0; a <= b; ++a, ++p) sum[p].add(x[a], rows.framed(a), x[b], rows.framed(b));
       }
@@ -141,7 +145,9 @@ struct Grams {
       square[j] = g[j * (j + 1) / 2 + j];
       norm[j] = plain_norm[j] = longest(square[j]);
       if (!rows.framed(j)) continue;
-      square[j] = Bounded<R>(own[j].value(), share * own[j].hi + least);
+      Lanes e = share * own[j].hi;
+      if constexpr (rows.twofold) e += select<Lanes>((any_own[j] << 1) == 0, Lanes{}, least);
+      square[j] = Bounded<R>(own[j].value(), e);
       plain_norm[j] = longest(square[j]);
     }
   }
