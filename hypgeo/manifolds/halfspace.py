@@ -95,6 +95,9 @@ class HalfSpace(Manifold):
     def busemann(self, x: Tensor, direction: Tensor, *, keepdim: bool = False) -> Tensor:
         return _number(ops.busemann(x, direction, self.c), keepdim)
 
+    def certainly_holds(self, x: Tensor) -> bool:
+        return bool((x[..., -1] > 0).all())
+
     # ------------------------------------------------------------------------------------------ gyrovector space
     def mobius_add(self, x: Tensor, y: Tensor) -> Tensor:
         """exp_x of log_0(y) carried from the origin to x: Möbius addition of the ball, seen in the half-space."""

@@ -163,6 +163,11 @@ class Lorentz(Manifold):
     def busemann(self, x: Tensor, direction: Tensor, *, keepdim: bool = False) -> Tensor:
         return _number(lorentz.busemann(x, direction, self.c), keepdim)
 
+    def certainly_holds(self, x: Tensor) -> bool:
+        time, space = x[..., 0], torch.linalg.vector_norm(x[..., 1:], dim=-1)
+        right = torch.hypot(space, self.c.detach().rsqrt().to(space))
+        return bool(((time - right).abs() <= 1e-6 * right).all())
+
     # ------------------------------------------------------------------------------------------ gyrovector space
     def mobius_add(self, x: Tensor, y: Tensor) -> Tensor:
         """exp_x of log_0(y) carried from the origin to x: Möbius addition of the ball, seen on the hyperboloid."""
