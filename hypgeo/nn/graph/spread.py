@@ -1,4 +1,4 @@
-"""The weighted sum over neighbours as a product with a sparse matrix that is kept, and its transpose for the gradient."""
+"""The weighted sum over neighbours as a product with a sparse matrix that is kept, as is its transpose."""
 
 from __future__ import annotations
 
@@ -32,6 +32,9 @@ class Spread:
             warnings.simplefilter("ignore", UserWarning)  # "Sparse CSR tensor support is in beta state"
             a = torch.sparse_coo_tensor(ends, weight, (nodes, nodes), check_invariants=True).coalesce()
             return cls(a.to_sparse_csr(), a.t().coalesce().to_sparse_csr())
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Spread:  # never written to, so a copy may share it
+        return self
 
     def takes(self, x: Tensor) -> bool:
         return x.dim() == 2 and x.dtype is self.matrix.dtype and x.device == self.matrix.device
