@@ -43,8 +43,8 @@ class HGCNConv(ManifoldConv):
     normalize : str or None
         "row": weights sum to 1 at each node, as in HGCN.  "sym": those of GCN.  None: as given.
     add_self_loops, improved, cached, bias : bool
-        As in PyG's ``GCNConv``.  ``cached`` keeps the normalised edges of the first call for all later ones, for the sum
-        at the origin as a sparse matrix and its transpose: many times quicker on a graph that does not change.
+        As in PyG's ``GCNConv``.  ``cached`` keeps the normalised edges of the first call for all later ones, for the
+        sum at the origin as a sparse matrix and its transpose: many times quicker on a graph that does not change.
 
     Shapes
     ------

@@ -1,0 +1,392 @@
+"""Graph networks, hyperbolic and flat, trained on the same splits: link prediction and node classification.
+
+    python benchmarks/graphs.py disease-links                  every model of a task, 10 seeds
+    python benchmarks/graphs.py cora-links --models hgcn gcn --seeds 3
+    python benchmarks/graphs.py --write                        every task, and graphs.md beside this file
+    python benchmarks/graphs.py airport-links --tune 20        random search on validation, the same budget a model
+
+A task is a TOML file in benchmarks/graphs: a data set, what to predict, and a table of settings a model (fields of
+`Settings`).  Seed s draws the split (where it is not fixed), the weights and the negatives.  A link task holds out 5 % of
+the edges for validation and 10 % for test, with as many pairs that are no edges; messages run along training edges
+alone, and training negatives are pairs drawn anew each epoch from all that are no training edge.  The epoch with the best
+validation score gives the test score; nothing else looks at test data.  Scores are kept in runs/ seed by seed, so
+that a run that was killed goes on where it stopped, with the best weights of each (--save).
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import statistics
+import sys
+import time
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+import torch_geometric.transforms as T
+from safetensors.torch import save_file
+from scipy.stats import rankdata
+from torch import Tensor, nn
+from torch_geometric.data import Data
+from torch_geometric.nn import GATConv, GCNConv
+from torch_geometric.utils import negative_sampling, to_undirected
+from tqdm import tqdm
+
+from hypgeo import Euclidean, HalfSpace, Lorentz, PoincareBall, data
+from hypgeo import nn as hnn
+from hypgeo.manifolds import Manifold
+from hypgeo.nn.graph import DegreeFeatures, HGATConv, HGCNConv
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "embeddings"))
+from measure import machine
+
+FOLDER = Path(__file__).parent
+SPACES: dict[str, type[Manifold]] = {
+    "flat": Euclidean,
+    "ball": PoincareBall,
+    "hyperboloid": Lorentz,
+    "half-space": HalfSpace,
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A model and how it is trained."""
+
+    space: str = "ball"
+    layers: str = "gg"  # one letter a layer: l linear, g graph convolution, a graph attention
+    hidden: int = 16
+    dim: int = 16
+    heads: int = 1
+    aggr: str = "tangent"
+    normalize: str = "row"
+    activation: str = "relu"
+    batch_norm: bool = False
+    curvature: float = -1.0
+    learnable: bool = True
+    embedding: int = 0  # learnt features a node, beside those of the data
+    standardize: bool = False  # features to mean 0 and deviation 1
+    row_sum: bool = False  # features of a node to sum 1
+    dropout: float = 0.0  # of what goes into each layer
+    attention_dropout: float = 0.0
+    drop_edge: float = 0.0  # links: the share of training edges that carry no message, and are predicted instead
+    lr: float = 0.01
+    curvature_lr: float = 0.01
+    weight_decay: float = 0.0
+    epochs: int = 2000
+    patience: int = 200
+    every: int = 1  # epochs from one validation to the next
+
+
+class Net(nn.Module):
+    """Layers of one kind of geometry, from features to points (link prediction) or to logits (classes)."""
+
+    def __init__(self, s: Settings, nodes: int, features: int, classes: int) -> None:
+        super().__init__()
+        self.settings = s
+        self.table = nn.Parameter(0.1 * torch.randn(nodes, s.embedding)) if s.embedding else None
+        self.layers, self.after, self.last = nn.ModuleList(), nn.ModuleList(), Euclidean()
+        last: Manifold = Euclidean()
+        width = features + s.embedding
+        for i, kind in enumerate(s.layers):
+            end = i == len(s.layers) - 1
+            space = SPACES[s.space](
+                *([] if s.space == "flat" else [s.curvature]), learnable=s.learnable and s.space != "flat"
+            )
+            out = (s.dim if end and not classes else s.hidden) if kind != "a" or not end or classes else s.dim
+            self.layers.append(self.layer(kind, width, out, last, space))
+            width = out * (s.heads if kind == "a" else 1)
+            act: nn.Module = nn.Identity() if end and not classes else hnn.Activation(space, getattr(F, s.activation))
+            norm = [hnn.BatchNorm(width, space)] if s.batch_norm else []
+            self.after.append(nn.Sequential(*norm, act))
+            last = space
+        self.last = last
+        self.head = hnn.Hyperplanes(width, classes, last) if classes else hnn.FermiDiracDecoder(last, learnable=True)
+
+    def layer(self, kind: str, width: int, out: int, last: Manifold, space: Manifold) -> nn.Module:
+        s = self.settings
+        if kind == "l":
+            return hnn.Linear(width, out, space, in_manifold=last, gain=2**0.5)
+        if s.space == "flat":  # PyG's own
+            if kind == "g":
+                return GCNConv(width, out, cached=not s.drop_edge)
+            return GATConv(width, out, s.heads, dropout=s.attention_dropout)
+        if kind == "g":
+            keep: Any = {"aggr": s.aggr, "normalize": s.normalize, "cached": not s.drop_edge}
+            return HGCNConv(width, out, space, in_manifold=last, **keep)
+        return HGATConv(width, out, space, s.heads, dropout=s.attention_dropout, in_manifold=last, aggr=s.aggr)
+
+    def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:
+        if self.table is not None:
+            x = torch.cat((x, self.table), 1)
+        space: Manifold = Euclidean()
+        for kind, layer, after in zip(self.settings.layers, self.layers, self.after, strict=True):
+            if self.training and self.settings.dropout:
+                x = hnn.Dropout(space, self.settings.dropout)(x)
+            x = after(layer(x) if kind == "l" else layer(x, edge_index))
+            space = getattr(layer, "manifold", space)
+        if isinstance(self.head, hnn.FermiDiracDecoder):
+            return x
+        return self.head(hnn.Dropout(space, self.settings.dropout)(x) if self.training and self.settings.dropout else x)
+
+
+# ---------------------------------------------------------------------------------------------------- data
+def graph(name: str, seed: int) -> Data:
+    """A data set by its name, with the split that belongs to the seed."""
+    if name in ("cora", "citeseer"):
+        return data.planetoid({"cora": "Cora", "citeseer": "CiteSeer"}[name])[0]
+    if name == "disease":
+        return data.Disease()[0]
+    if name == "disease-simulated":
+        return data.Disease(task="node_classification", seed=seed)[0]
+    kinds = {
+        "airport": {},
+        "airport-population": {"population": True},
+        "airport-published-split": {"split": "published"},
+    }
+    return data.Airport(seed=seed, **kinds[name])[0]
+
+
+@dataclass(frozen=True)
+class Links:
+    """Edges to predict: each once, and those that carry messages."""
+
+    train: Tensor
+    val: tuple[Tensor, np.ndarray]
+    test: tuple[Tensor, np.ndarray]
+
+
+def split_links(d: Data, seed: int) -> Links:
+    torch.manual_seed(seed)
+    np.random.seed(seed)  # negative_sampling's
+    split = T.RandomLinkSplit(0.05, 0.1, is_undirected=True, add_negative_train_samples=False, neg_sampling_ratio=1.0)
+    train, val, test = split(d)
+    pairs = train.edge_label_index
+    ends = [(p.edge_label_index, p.edge_label.numpy() > 0) for p in (val, test)]
+    return Links(pairs, ends[0], ends[1])
+
+
+def prepared(d: Data, s: Settings, airport: bool) -> Tensor:
+    x = d.x
+    if s.row_sum:
+        x = x / x.sum(1, keepdim=True).clamp_min(1e-9)
+    if s.standardize:
+        x = (x - x.mean(0)) / (x.std(0) + 1e-9)
+    return DegreeFeatures()(Data(x=x, edge_index=d.edge_index)).x if airport else x
+
+
+def auc(score: np.ndarray, edge: np.ndarray) -> float:
+    """The area under the ROC curve: the share of (edge, non-edge) pairs in the right order, ties half."""
+    rank = rankdata(score)
+    n, m = int(edge.sum()), int((~edge).sum())
+    return float((rank[edge].sum() - n * (n + 1) / 2) / (n * m))
+
+
+# ---------------------------------------------------------------------------------------------------- training
+def train(dataset: str, task: str, s: Settings, seed: int, save: Path | None = None) -> dict[str, float]:
+    """One run: the best validation score, the test score at that epoch, and what it took."""
+    d = graph(dataset, seed)
+    links = split_links(d, seed) if task == "links" else None
+    message = d.edge_index if links is None else to_undirected(links.train, num_nodes=d.num_nodes)
+    x = prepared(Data(x=d.x, edge_index=message), s, dataset.startswith("airport"))
+    torch.manual_seed(seed)
+    classes = 0 if links is not None else int(d.y.max()) + 1
+    net = Net(s, d.num_nodes, x.shape[1], classes)
+    groups = hnn.parameter_groups(net, curvature_lr=s.curvature_lr, weight_decay=s.weight_decay)
+    adam = torch.optim.Adam(groups, lr=s.lr)
+    best, test, at, steps, stepping = -1.0, 0.0, 0, 0, 0.0
+    bar = tqdm(range(1, s.epochs + 1), desc=f"{dataset} {s.space} {s.layers} seed {seed}", leave=False, disable=None)
+    for epoch in bar:
+        start = time.perf_counter()
+        net.train()
+        loss = (
+            link_loss(net, x, links, message)
+            if links is not None
+            else F.cross_entropy(net(x, message)[d.train_mask], d.y[d.train_mask])
+        )
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        steps, stepping = steps + 1, stepping + time.perf_counter() - start
+        if epoch % s.every:
+            continue
+        net.eval()
+        with torch.no_grad():
+            out = net(x, message)
+            if links is not None:
+                val, now = (auc(net.head(out, pairs).numpy(), edge) for pairs, edge in (links.val, links.test))
+            else:
+                right = out.argmax(1) == d.y
+                val, now = (right[m].float().mean().item() for m in (d.val_mask, d.test_mask))
+        if not np.isfinite(float(loss)):
+            raise FloatingPointError(f"{dataset}, {s}, seed {seed}: the loss is {float(loss)} in epoch {epoch}")
+        if val > best:
+            best, test, at = val, now, epoch
+            if save is not None:
+                save.parent.mkdir(parents=True, exist_ok=True)
+                save_file({k: v.contiguous() for k, v in unshared(net)}, save)
+        bar.set_postfix_str(f"loss {float(loss):.3f}, validation {val:.4f}, best {best:.4f} ({at})", refresh=False)
+        if epoch - at >= s.patience:
+            break
+    curvature = [k for k in hnn.curvatures(net).values() if isinstance(k, float)]
+    return {
+        "val": best,
+        "test": test,
+        "epoch": at,
+        "epochs_per_s": steps / stepping,
+        "curvature": min(curvature, default=0.0),
+    }
+
+
+def unshared(net: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """The state of a module, each tensor once: layers share their manifolds."""
+    seen: set[int] = set()
+    for name, t in net.state_dict(keep_vars=True).items():
+        if id(t) not in seen:
+            seen.add(id(t))
+            yield name, t.detach()
+
+
+def link_loss(net: Net, x: Tensor, links: Links, message: Tensor) -> Tensor:
+    edges, share = links.train, net.settings.drop_edge
+    if share:
+        kept = torch.rand(edges.shape[1]) >= share
+        message, edges = to_undirected(edges[:, kept], num_nodes=len(x)), edges[:, ~kept]
+    known = torch.cat((links.train, links.train.flip(0)), 1)
+    others = negative_sampling(known, len(x), edges.shape[1])
+    z = net(x, message)
+    near, far = net.head(z, edges), net.head(z, others)
+    zeros = torch.zeros_like
+    bce = F.binary_cross_entropy_with_logits
+    return bce(near, 1 + zeros(near)) + bce(far, zeros(far))
+
+
+# ---------------------------------------------------------------------------------------------------- bookkeeping
+def tasks() -> dict[str, dict[str, Any]]:
+    return {p.stem: tomllib.loads(p.read_text()) for p in sorted((FOLDER / "graphs").glob("*.toml"))}
+
+
+def models(task: dict[str, Any]) -> dict[str, Settings]:
+    return {k: Settings(**{**task.get("shared", {}), **v}) for k, v in task["models"].items()}
+
+
+def run(name: str, task: dict[str, Any], model: str, s: Settings, seeds: int, runs: Path, save: bool) -> dict[str, Any]:
+    """The scores of a model, seed by seed; those that are in `runs` already are not computed again."""
+    key = hashlib.sha256(json.dumps([task["dataset"], task["predict"], asdict(s)], sort_keys=True).encode()).hexdigest()
+    path = runs / f"{name}-{model}-{key[:12]}.json"
+    known = json.loads(path.read_text()) if path.is_file() else {}
+    for seed in range(seeds):
+        if str(seed) not in known:
+            weights = path.with_name(f"{path.stem}-{seed}.safetensors") if save else None
+            start = time.perf_counter()
+            known[str(seed)] = train(task["dataset"], task["predict"], s, seed, weights)
+            known[str(seed)]["seconds"] = time.perf_counter() - start
+            runs.mkdir(parents=True, exist_ok=True)
+            part = path.with_suffix(".part")
+            part.write_text(json.dumps(known, indent=1))
+            os.replace(part, path)
+    rows = [known[str(seed)] for seed in range(seeds)]
+    return {k: [row[k] for row in rows] for k in rows[0]}
+
+
+SEARCH: dict[str, list[Any]] = {  # the same for every model
+    "lr": [0.003, 0.01, 0.02, 0.05],
+    "weight_decay": [0.0, 1e-4, 5e-4, 1e-3, 5e-3],
+    "dropout": [0.0, 0.2, 0.5, 0.6, 0.8],
+    "hidden": [16, 32, 64],
+    "activation": ["relu", "tanh", "elu"],
+}
+LINKS: dict[str, list[Any]] = {"drop_edge": [0.0, 0.0, 0.2, 0.5], "embedding": [0, 16, 32], "dim": [16]}
+HEADS: dict[str, list[Any]] = {"heads": [1, 4, 8], "attention_dropout": [0.0, 0.6]}
+DEPTH: dict[str, list[str]] = {"l": ["l", "ll", "lll"], "g": ["g", "gg", "ggg", "lg", "gl"], "a": ["a", "aa", "la"]}
+
+
+def tune(task: dict[str, Any], s: Settings, budget: int, seeds: int) -> Settings:
+    """The best of `budget` random settings by mean validation score over seeds, the given ones among them."""
+    rng = np.random.default_rng(0)
+    best, found = -1.0, s
+    bar = tqdm(range(budget), desc=f"{task['dataset']} {s.space} {s.layers}", disable=None)
+    for i in bar:
+        trial = s
+        if i:
+            space = {**SEARCH, **(LINKS if task["predict"] == "links" else {}), **(HEADS if "a" in s.layers else {})}
+            kind = "a" if "a" in s.layers else "g" if "g" in s.layers else "l"
+            drawn = {k: v[int(rng.integers(len(v)))] for k, v in space.items()}
+            trial = replace(s, layers=DEPTH[kind][int(rng.integers(len(DEPTH[kind])))], **drawn)
+        score = statistics.mean(train(task["dataset"], task["predict"], trial, k)["val"] for k in range(seeds))
+        if score > best:
+            best, found = score, trial
+            base = Settings()
+            tqdm.write(
+                f"{best:.4f} " + ", ".join(f"{k} = {v!r}" for k, v in asdict(found).items() if v != getattr(base, k))
+            )
+    return found
+
+
+def table(results: dict[str, dict[str, dict[str, Any]]]) -> str:
+    every = tasks()
+    lines = [
+        "| task | model | space | test | validation | epochs/s | seconds a run | published |",
+        "|---|---|---|--:|--:|--:|--:|---|",
+    ]
+    for name, rows in results.items():
+        for model, r in rows.items():
+            s = models(every[name])[model]
+            score, val = ([100 * v for v in r[k]] for k in ("test", "val"))
+            spread = statistics.stdev(score) if len(score) > 1 else 0.0
+            lines.append(
+                f"| {every[name]['title']} | {model} | {s.space} | {statistics.mean(score):.2f} ± {spread:.2f} | "
+                f"{statistics.mean(val):.2f} | {statistics.median(r['epochs_per_s']):.0f} | "
+                f"{statistics.median(r['seconds']):.0f} | {every[name].get('published', '') if model == next(iter(rows)) else ''} |"
+            )
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tasks", nargs="*", help=f"any of {', '.join(tasks())}; all when left out")
+    parser.add_argument("--models", nargs="+", help="only these models")
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--runs", type=Path, default=Path("runs/graphs"), help="where scores are kept")
+    parser.add_argument("--save", action="store_true", help="keep the best weights of every seed there, too")
+    parser.add_argument("--tune", type=int, metavar="N", help="instead: the best of N random settings a model")
+    parser.add_argument("--write", action="store_true", help="write benchmarks/graphs.md")
+    args = parser.parse_args(argv)
+    unknown = set(args.tasks) - set(tasks())
+    if unknown:
+        print(f"no task is called {', '.join(sorted(unknown))}; there are {', '.join(tasks())}.", file=sys.stderr)
+        return 2
+    torch.set_num_threads(args.threads)
+    results: dict[str, dict[str, dict[str, Any]]] = {}
+    for name in args.tasks or tasks():
+        task = tasks()[name]
+        for model, s in models(task).items():
+            if args.models and model not in args.models:
+                continue
+            if args.tune:
+                print(f"{name} {model}: {tune(task, s, args.tune, min(args.seeds, 2))}")
+                continue
+            results.setdefault(name, {})[model] = run(name, task, model, s, args.seeds, args.runs, args.save)
+            print(table({name: {model: results[name][model]}}).splitlines()[-1], flush=True)
+    if args.write and results:
+        head = (
+            "# Graph networks, hyperbolic and flat\n\n"
+            f"Written by `python benchmarks/graphs.py --write`: {args.seeds} seeds, mean ± standard deviation in per cent "
+            "(area under the ROC curve for links, accuracy for classes), "
+            f"{args.threads} thread.\nMeasured on {machine()}.\n\n"
+        )
+        (FOLDER / "graphs.md").write_text(head + table(results) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
