@@ -6,10 +6,10 @@
     python benchmarks/graphs.py airport-links --tune 20        random search on validation, the same budget a model
 
 A task is a TOML file in benchmarks/graphs: a data set, what to predict, and a table of settings a model (fields of
-`Settings`).  Seed s draws the split (where it is not fixed), the weights and the negatives.  A link task holds out 5 % of
-the edges for validation and 10 % for test, with as many pairs that are no edges; messages run along training edges
-alone, and training negatives are pairs drawn anew each epoch from all that are no training edge.  The epoch with the best
-validation score gives the test score; nothing else looks at test data.  Scores are kept in runs/ seed by seed, so
+`Settings`).  Seed s draws the split (where it is not fixed), the weights and the negatives.  A link task holds out 5 %
+of the edges for validation and 10 % for test, with as many pairs that are no edges; messages run along training edges
+alone, and training negatives are pairs drawn anew each epoch from all that are no training edge.  The epoch with the
+best validation score gives the test score; nothing else looks at test data.  Scores are kept in runs/ seed by seed, so
 that a run that was killed goes on where it stopped, with the best weights of each (--save).
 """
 
@@ -342,10 +342,11 @@ def table(results: dict[str, dict[str, dict[str, Any]]]) -> str:
             s = models(every[name])[model]
             score, val = ([100 * v for v in r[k]] for k in ("test", "val"))
             spread = statistics.stdev(score) if len(score) > 1 else 0.0
+            published = every[name].get("published", "") if model == next(iter(rows)) else ""
             lines.append(
                 f"| {every[name]['title']} | {model} | {s.space} | {statistics.mean(score):.2f} ± {spread:.2f} | "
                 f"{statistics.mean(val):.2f} | {statistics.median(r['epochs_per_s']):.0f} | "
-                f"{statistics.median(r['seconds']):.0f} | {every[name].get('published', '') if model == next(iter(rows)) else ''} |"
+                f"{statistics.median(r['seconds']):.0f} | {published} |"
             )
     return "\n".join(lines)
 
@@ -380,9 +381,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.write and results:
         head = (
             "# Graph networks, hyperbolic and flat\n\n"
-            f"Written by `python benchmarks/graphs.py --write`: {args.seeds} seeds, mean ± standard deviation in per cent "
-            "(area under the ROC curve for links, accuracy for classes), "
-            f"{args.threads} thread.\nMeasured on {machine()}.\n\n"
+            f"Written by `python benchmarks/graphs.py --write`: {args.seeds} seeds, mean ± standard deviation in "
+            f"per cent (area under the ROC curve for links, accuracy for classes), {args.threads} thread.\nMeasured on {machine()}.\n\n"
         )
         (FOLDER / "graphs.md").write_text(head + table(results) + "\n")
     return 0
