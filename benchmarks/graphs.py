@@ -382,7 +382,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         head = (
             "# Graph networks, hyperbolic and flat\n\n"
             f"Written by `python benchmarks/graphs.py --write`: {args.seeds} seeds, mean ± standard deviation in "
-            f"per cent (area under the ROC curve for links, accuracy for classes), {args.threads} thread.\nMeasured on {machine()}.\n\n"
+            f"per cent (area under the ROC curve for links, accuracy for classes), {args.threads} thread.\n"
+            f"Measured on {machine()}.\n\n"
         )
         (FOLDER / "graphs.md").write_text(head + table(results) + "\n")
     return 0
