@@ -35,6 +35,7 @@ import torch_geometric.transforms as T
 from safetensors.torch import save_file
 from scipy.stats import rankdata
 from torch import Tensor, nn
+from torch_geometric import seed_everything
 from torch_geometric.data import Data
 from torch_geometric.nn import GATConv, GCNConv
 from torch_geometric.utils import negative_sampling, to_undirected
@@ -165,8 +166,7 @@ class Links:
 
 
 def split_links(d: Data, seed: int) -> Links:
-    torch.manual_seed(seed)
-    np.random.seed(seed)  # negative_sampling's
+    seed_everything(seed)
     split = T.RandomLinkSplit(0.05, 0.1, is_undirected=True, add_negative_train_samples=False, neg_sampling_ratio=1.0)
     train, val, test = split(d)
     pairs = train.edge_label_index
@@ -197,7 +197,7 @@ def train(dataset: str, task: str, s: Settings, seed: int, save: Path | None = N
     links = split_links(d, seed) if task == "links" else None
     message = d.edge_index if links is None else to_undirected(links.train, num_nodes=d.num_nodes)
     x = prepared(Data(x=d.x, edge_index=message), s, dataset.startswith("airport"))
-    torch.manual_seed(seed)
+    seed_everything(seed)
     classes = 0 if links is not None else int(d.y.max()) + 1
     net = Net(s, d.num_nodes, x.shape[1], classes)
     groups = hnn.parameter_groups(net, curvature_lr=s.curvature_lr, weight_decay=s.weight_decay)
@@ -226,14 +226,14 @@ def train(dataset: str, task: str, s: Settings, seed: int, save: Path | None = N
             else:
                 right = out.argmax(1) == d.y
                 val, now = (right[m].float().mean().item() for m in (d.val_mask, d.test_mask))
-        if not np.isfinite(float(loss)):
-            raise FloatingPointError(f"{dataset}, {s}, seed {seed}: the loss is {float(loss)} in epoch {epoch}")
+        if not loss.isfinite():
+            raise FloatingPointError(f"{dataset}, {s}, seed {seed}: the loss is {loss.item()} in epoch {epoch}")
         if val > best:
             best, test, at = val, now, epoch
             if save is not None:
                 save.parent.mkdir(parents=True, exist_ok=True)
                 save_file({k: v.contiguous() for k, v in unshared(net)}, save)
-        bar.set_postfix_str(f"loss {float(loss):.3f}, validation {val:.4f}, best {best:.4f} ({at})", refresh=False)
+        bar.set_postfix_str(f"loss {loss.item():.3f}, validation {val:.4f}, best {best:.4f} ({at})", refresh=False)
         if epoch - at >= s.patience:
             break
     curvature = [k for k in hnn.curvatures(net).values() if isinstance(k, float)]

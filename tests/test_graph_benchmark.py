@@ -1,0 +1,95 @@
+"""The training script of benchmarks/graphs.py: every layer letter trains, seeds repeat, a killed run goes on."""
+
+import importlib.util
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+from torch_geometric.data import Data
+
+FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def graphs() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("graphs", FOLDER / "graphs.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["graphs"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+
+def tree() -> Data:
+    """A binary tree with features, classes and masks."""
+    child = torch.arange(1, 63)
+    edge = torch.stack(((child - 1) // 2, child))
+    x = torch.randn(63, 5, generator=torch.Generator().manual_seed(0))
+    part = torch.arange(63) % 3
+    return Data(
+        x=x,
+        y=torch.arange(63) % 2,
+        edge_index=torch.cat((edge, edge.flip(0)), 1),
+        train_mask=part == 0,
+        val_mask=part == 1,
+        test_mask=part == 2,
+    )
+
+
+@pytest.mark.parametrize("space", ["flat", "ball", "hyperboloid", "half-space"])
+@pytest.mark.parametrize("task", ["links", "classes"])
+def test_every_kind_of_layer_trains_and_a_seed_repeats(
+    graphs: ModuleType, monkeypatch: pytest.MonkeyPatch, space: str, task: str
+) -> None:
+    monkeypatch.setattr(graphs, "graph", lambda name, seed: tree())
+    s = graphs.Settings(space=space, layers="lga", heads=2, embedding=3, dropout=0.2, epochs=4, batch_norm=True)
+    first, second = (graphs.train("tree", task, s, 0) for _ in range(2))
+    for r in (first, second):
+        del r["epochs_per_s"]
+    assert first == second
+    assert 0 <= first["test"] <= 1 and 1 <= first["epoch"] <= 4
+    dropped = graphs.train("tree", task, replace(s, drop_edge=0.3, layers="g"), 0)
+    assert 0 <= dropped["val"] <= 1
+
+
+def test_held_out_edges_carry_no_message(graphs: ModuleType) -> None:
+    links = graphs.split_links(tree(), 0)
+    held = {tuple(sorted(p)) for pairs, edge in (links.val, links.test) for p in pairs[:, edge].T.tolist()}
+    seen = {tuple(sorted(p)) for p in links.train.T.tolist()}
+    assert held and not held & seen and len(seen) + len(held) == 62
+
+
+def test_the_area_under_the_curve_is_the_share_of_pairs_in_order(graphs: ModuleType) -> None:
+    rng = np.random.default_rng(0)
+    score, edge = rng.integers(0, 9, 50).astype(float), rng.random(50) < 0.4
+    pairs = [(a > b) + 0.5 * (a == b) for a in score[edge] for b in score[~edge]]
+    assert graphs.auc(score, edge) == pytest.approx(np.mean(pairs))
+
+
+def test_scores_are_kept_seed_by_seed(graphs: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(graphs, "graph", lambda name, seed: tree())
+    task = {"dataset": "tree", "predict": "classes", "models": {}}
+    s = graphs.Settings(epochs=2)
+    graphs.run("tree", task, "hgcn", s, 1, tmp_path, True)
+    assert len(list(tmp_path.glob("*.safetensors"))) == 1
+    asked: list[int] = []
+    monkeypatch.setattr(graphs, "graph", lambda name, seed: asked.append(seed) or tree())
+    rows = graphs.run("tree", task, "hgcn", s, 2, tmp_path, False)
+    assert asked == [1] and len(rows["test"]) == 2
+    assert set(json.loads(next(tmp_path.glob("*.json")).read_text())) == {"0", "1"}
+
+
+def test_every_task_says_what_it_needs(graphs: ModuleType) -> None:
+    for task in graphs.tasks().values():
+        assert task["predict"] in ("links", "classes") and task["title"]
+        assert {s.space for s in graphs.models(task).values()} <= set(graphs.SPACES)
