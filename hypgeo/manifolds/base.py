@@ -54,7 +54,7 @@ class Manifold(GeooptManifold):
         learnt on a relative scale, and no step can change its sign.  Points stay where they are when K moves.
     bounds : (float, float), optional
         The least and the greatest K that learning may reach, with K0 strictly between them: near a bound a step of
-        ``log_scale`` moves K less, by tanh, so that K never arrives and never sticks.
+        ``log_scale`` moves K less, by arctan, so that K does not arrive and its gradient does not vanish.
     """
 
     ndim = 1
@@ -120,7 +120,8 @@ class Manifold(GeooptManifold):
         t: Tensor = self.log_scale
         if self.bounds is not None:
             room = torch.where(t > 0, (self.bounds[0] / self.K0).log(), (self.K0 / self.bounds[1]).log())
-            t = room * torch.tanh(t / room)
+            room = 2 / math.pi * room
+            t = room * torch.atan(t / room)
         return self.K0 * t.exp()
 
     @property

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from hypgeo.manifolds import Manifold
-from hypgeo.nn.layer import Layer
+from hypgeo.nn.layer import Layer, expect_edges
 
 __all__ = ["DistanceDecoder", "FermiDiracDecoder"]
 
@@ -19,6 +19,9 @@ class _Decoder(Layer):
     def ends(self, z: Tensor | tuple[Tensor, Tensor], edge_index: Tensor) -> tuple[Tensor, Tensor]:
         sources, targets = z if isinstance(z, tuple) else (z, z)
         self.expect_points(sources)
+        if targets is not sources:
+            self.expect_points(targets)
+        expect_edges(type(self).__name__, edge_index, (len(sources), len(targets)))
         return sources[edge_index[0]], targets[edge_index[1]]
 
     def probability(self, z: Tensor | tuple[Tensor, Tensor], edge_index: Tensor) -> Tensor:

@@ -72,7 +72,7 @@ class Linear(Layer):
 
     def _mobius(self, x: Tensor) -> Tensor:
         a = self.in_manifold.normal_coordinates(x)
-        y = self.manifold.from_normal_coordinates(a @ self.weight.to(a.dtype).mT)
+        y = self.manifold.from_normal_coordinates((a @ self.weight.to(a.dtype).mT).to(a.dtype))
         if self.bias is None:
             return y
         return self.manifold.mobius_add(y, self.manifold.from_normal_coordinates(self.bias.to(a.dtype)))
@@ -84,7 +84,7 @@ class Linear(Layer):
 
     def _lorentz(self, x: Tensor) -> Tensor:
         s = self.in_manifold.spatial_coordinates(x)
-        y = s @ self.weight.to(s.dtype).mT
+        y = (s @ self.weight.to(s.dtype).mT).to(s.dtype)
         assert self.time is not None
         c = self.in_manifold.c.to(s.device)
         unit = torch.linalg.vector_norm(s, dim=-1, keepdim=True)
