@@ -308,10 +308,21 @@ class Manifold(GeooptManifold):
         return self._frame(o, self._logmap(o, x, c), c).to(dtype)
 
     def from_normal_coordinates(self, a: Tensor) -> Tensor:
-        """The points with normal coordinates a at the origin ``(..., d) -> (..., width)``."""
+        """The points with normal coordinates a at the origin ``(..., d) -> (..., width)``.
+
+        Where a is longer than the dtype has points for, the point of that direction far out, with a finite gradient.
+        """
         dtype, c, (a,) = self._enter(a)
         o = self._origin(a.new_zeros(*a.shape[:-1], self.ambient_dim(a.shape[-1])), c)
         return self._land(self._expmap(o, self._unframe(o, a, c), c), dtype)
+
+    def _within_reach(self, a: Tensor, spare: float) -> Tensor:
+        """Normal coordinates shortened to what the dtype has points for, so that no derivative overflows beyond."""
+        c = self.c.to(a.device, a.dtype)
+        c = c if c.dim() == 0 else c.unsqueeze(-1)
+        reach = -math.log(torch.finfo(a.dtype).tiny) - spare + 0.5 * c.log().clamp_max(0)
+        length = c.sqrt() * special.norm(a)
+        return torch.where(length > reach, a * (reach / torch.where(length > reach, length, 1.0)), a)
 
     def spatial_coordinates(self, x: Tensor) -> Tensor:
         """The spatial coordinates that points have on the hyperboloid ``(..., width) -> (..., d)``: sinh(sqrt(c) r)

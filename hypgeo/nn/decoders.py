@@ -46,7 +46,8 @@ class FermiDiracDecoder(_Decoder):
 
     def forward(self, z: Tensor | tuple[Tensor, Tensor], edge_index: Tensor) -> Tensor:
         u, v = self.ends(z, edge_index)
-        return (self.r - self.manifold.dist2(u, v)) / self.log_t.exp()
+        d = self.manifold.dist2(u, v)
+        return (self.r.to(d.dtype) - d) / self.log_t.to(d.dtype).exp()
 
     def extra_repr(self) -> str:
         return f"r={self.r.item():g}, t={self.log_t.exp().item():g}"
@@ -64,7 +65,8 @@ class DistanceDecoder(_Decoder):
 
     def forward(self, z: Tensor | tuple[Tensor, Tensor], edge_index: Tensor) -> Tensor:
         u, v = self.ends(z, edge_index)
-        return self.b - self.log_s.exp() * self.manifold.dist(u, v)
+        d = self.manifold.dist(u, v)
+        return self.b.to(d.dtype) - self.log_s.to(d.dtype).exp() * d
 
     def extra_repr(self) -> str:
         return f"b={self.b.item():g}, s={self.log_s.exp().item():g}"

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from hypgeo.manifolds import Manifold
 from hypgeo.nn.layer import Layer
 from hypgeo.nn.planes import scores
+from hypgeo.ops.special import norm
 
 __all__ = ["Linear"]
 
@@ -87,7 +88,7 @@ class Linear(Layer):
         y = (s @ self.weight.to(s.dtype).mT).to(s.dtype)
         assert self.time is not None
         c = self.in_manifold.c.to(s.device)
-        unit = torch.linalg.vector_norm(s, dim=-1, keepdim=True)
+        unit = norm(s)
         time = torch.hypot(torch.ones_like(unit), c.sqrt().to(s.dtype) * unit)  # √c x₀
         y = y + time * self.time.to(s.dtype)
         return self.manifold.from_spatial_coordinates(y if self.bias is None else y + self.bias.to(s.dtype))

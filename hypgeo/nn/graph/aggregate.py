@@ -80,9 +80,15 @@ class ManifoldConv(MessagePassing):
             # seen from the node as the origin: exp_i and log_i are exp_0 and log_0 after x_i ⊕, an isometry, and the
             # hyperboloid's own tangent vectors lose digits where points are far out
             assert at is not None
+            # and in float64, as two points may lie twice as far apart as either from the origin
+            dtype, work = x.dtype, torch.float64 if x.device.type != "mps" else torch.float32
+            at, x = at.to(work), x.to(work)
             back = self.manifold.from_normal_coordinates(-self.manifold.normal_coordinates(at))
             out = self.gather(edge_index, x, back, weight, size)
-            return self.manifold.mobius_add(at, self.manifold.from_normal_coordinates(out))
+            out = self.manifold.mobius_add(at, self.manifold.from_normal_coordinates(out))
+            if dtype is work:
+                return out
+            return self.manifold.from_normal_coordinates(self.manifold.normal_coordinates(out).to(dtype))
         return self.gather(edge_index, x, None, weight, size)
 
     def gather(self, edge_index: Adj, x: Tensor, at: Tensor | None, weight: OptTensor, size: Size) -> Tensor:
