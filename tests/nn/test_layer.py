@@ -71,13 +71,18 @@ def test_derivatives_are_finite_at_the_origin_and_on_equal_points(
         assert all(p.grad is None or p.grad.isfinite().all() for p in module.parameters())
 
 
+# Means and sums seen from a node hold no points at 700, and attention as steep as 1e-40 no mean of points at 80.
+REACH = {n: 100.0 for n in LAYERS if any(word in n for word in ("midpoint", "rechet", "BatchNorm", "Sequ", "local"))}
+REACH |= {"HGATConv frechet": 20.0, "HGATConv heads": 20.0}
+
+
 def far_points(kind: type[Manifold], space: Manifold, dtype: torch.dtype, reach: float | None = None) -> torch.Tensor:
     """Points on the last floats: a unit in the last place inside the rim; at radius 80, or 700."""
     d = torch.nn.functional.normalize(features(7, seed=3), dim=-1)
     if kind is PoincareBall:
         x = torch.eye(3, dtype=dtype)[torch.arange(7) % 3]
         return x * torch.nextafter(torch.ones((), dtype=dtype), torch.zeros((), dtype=dtype))
-    far = 80.0 if dtype is torch.float32 else 700.0 if reach is None else reach
+    far = min(reach or 700.0, 80.0 if dtype is torch.float32 else 700.0)
     return space.from_normal_coordinates(far * d).to(dtype)
 
 
@@ -90,8 +95,7 @@ def test_values_and_derivatives_are_finite_on_the_last_floats(
     case = LAYERS[name]
     space = kind(learnable=True)
     module = case.make(space).to(dtype)
-    sums = any(word in name for word in ("midpoint", "frechet", "Frechet", "BatchNorm", "Sequential", "local", "heads"))
-    x = far_points(kind, space, dtype, reach=100.0 if sums else None).detach().requires_grad_()
+    x = far_points(kind, space, dtype, REACH.get(name)).detach().requires_grad_()
     out = module(x, *case.company)
     assert out.isfinite().all()
     if case.gives == "points":
