@@ -674,6 +674,8 @@ def _index(index: Tensor, dim_size: int | None, x: Tensor) -> tuple[Tensor, int]
             f"with an index the points are (N, d) and the index (N,), got {tuple(x.shape)} and {tuple(index.shape)}"
         )
     index = index.to(x.device, torch.int64).contiguous()
+    if dim_size is not None and torch.compiler.is_compiling():  # which cannot look at values
+        return index, dim_size
     most = int(index.max()) + 1 if len(index) else 0
     size = most if dim_size is None else dim_size
     if most > size or (len(index) and int(index.min()) < 0):

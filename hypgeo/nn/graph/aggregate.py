@@ -117,7 +117,7 @@ class ManifoldConv(MessagePassing):
         if self.kind not in _MEANS:
             return super().aggregate(inputs, index, ptr=ptr, dim_size=dim_size)
         if self.explain:  # an edge's mask takes from its weight: from the point there is nothing to take
-            share = super().explain_message(inputs.new_ones(len(inputs), *(1,) * (inputs.dim() - 2)), dim_size)
+            share = super().explain_message(torch.ones_like(inputs[..., :1]), dim_size).squeeze(-1)
             edge_weight = share if edge_weight is None else share * edge_weight
         size, heads = dim_size, inputs.shape[1:-1]
         if heads:

@@ -89,9 +89,9 @@ class HGCNConv(ManifoldConv):
     ) -> Tensor:
         sources, targets = (x, x) if isinstance(x, Tensor) else x
         n, m = len(sources), len(targets) if targets is not None else len(sources) if size is None else size[1]
-        self.expect(sources, self.in_channels, edge_index, (n, m))
+        self.expect(sources, self.lin.in_channels, edge_index, (n, m))
         if targets is not None and targets is not sources:
-            self.expect(targets, self.in_channels, edge_index, (n, m))
+            self.expect(targets, self.lin.in_channels, edge_index, (n, m))
         one = isinstance(x, Tensor)
         if self._kept is not None:
             edge_index, edge_weight = self._kept
@@ -114,6 +114,7 @@ class HGCNConv(ManifoldConv):
         self, edge_index: Adj, weight: OptTensor, targets: int, one: bool, dtype: torch.dtype
     ) -> tuple[Adj, OptTensor]:
         """The edges with self loops where there is one set of nodes, and their normalised weights."""
+        weight = None if weight is None else weight.to(torch.promote_types(weight.dtype, dtype))
         if is_torch_sparse_tensor(edge_index):
             ends, value = to_edge_index(edge_index)
             edges, value = self.weights(ends.flip(0), value, targets, one, dtype)
