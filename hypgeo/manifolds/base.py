@@ -301,7 +301,8 @@ class Manifold(GeooptManifold):
         """Normal coordinates of points at the origin ``(..., width) -> (..., d)``: direction, and distance as length.
 
         The components of ``logmap0(x)`` in an orthonormal frame, alike in every model: isometries between the models
-        keep them.  Euclidean space: x itself.
+        keep them.  Euclidean space: x itself.  Compiled, normal and spatial coordinates and the points made from them
+        are within 4 ulp normwise (heights of the half-space: of themselves).
         """
         dtype, c, (x,) = self._enter(x)
         o = self._origin(x, c)
@@ -335,7 +336,7 @@ class Manifold(GeooptManifold):
 
         ``-> (..., width)``: spatial coordinates ``sinh(sqrt(c) v) / sqrt(c)`` (Shimizu et al., "Hyperbolic Neural
         Networks++", 2021, equation 7); in Euclidean space v itself.  Where a coordinate has no float, the point is far
-        out.
+        out.  Compiled, within 4 ulp normwise in float32, in float64 one more for each unit of the normalised distance.
         """
         dtype, c, (v,) = self._enter(v)
         top = math.log(torch.finfo(v.dtype).max) - 1

@@ -34,11 +34,11 @@ class Sequential(nn.Sequential):
                 )
             on_manifold = start is not None and not isinstance(module, FromManifold | Hyperplanes)
             last = cast(Layer, module) if on_manifold else None
-            _takes_more(type(module))  # looked up here, where nothing is compiled
+            _takes_more(module)  # looked up here, where nothing is compiled
 
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:  # type: ignore[override]
         for module in self:
-            x = module(x, *args, **kwargs) if _takes_more(type(module)) else module(x)
+            x = module(x, *args, **kwargs) if _takes_more(module) else module(x)
         return x
 
 
@@ -46,11 +46,12 @@ def _same(a: Manifold, b: Manifold) -> bool:
     return a is b or (a.flat and b.flat)
 
 
-_KNOWN: dict[type[nn.Module], bool] = {}
+_KNOWN: dict[type, bool] = {}
 
 
-def _takes_more(kind: type[nn.Module]) -> bool:
-    """Whether modules of a kind take edges or other company of the points by position."""
+def _takes_more(module: nn.Module) -> bool:
+    """Whether a module takes edges or other company of the points by position."""
+    kind: Any = type(getattr(module, "_orig_mod", module))  # what torch.compile has wrapped
     if kind not in _KNOWN:
         names = list(inspect.signature(kind.forward).parameters.values())
         _KNOWN[kind] = len(names) > 2 and names[2].default is inspect.Parameter.empty

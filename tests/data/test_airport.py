@@ -14,7 +14,7 @@ def test_airport(shared: Path | None, tmp_path: Path) -> None:
     (data,) = Airport(tmp_path)
     assert data.x.shape == (3188, 4) and data.edge_index.shape == (2, 2 * 18_630)
     assert data.is_undirected() and not data.has_self_loops()
-    assert data.edge_index.unique().numel() == 3187  # the one route of the last leads to itself
+    assert data.edge_index.unique().numel() == 3184
     assert data.y.bincount().tolist() == [521, 1443, 999, 225]
     masks = torch.stack((data.train_mask, data.val_mask, data.test_mask))
     assert torch.equal(masks.sum(0), torch.ones(3188, dtype=torch.int64))

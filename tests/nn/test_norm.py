@@ -95,3 +95,9 @@ def test_refuses_one_point_in_training() -> None:
     space = PoincareBall()
     with pytest.raises(ValueError, match=r"^BatchNorm needs at least two points to train on, got 1; call .eval\(\)"):
         BatchNorm(3, space)(batch(space, 1))
+
+
+def test_refuses_weights_of_another_shape() -> None:
+    space = PoincareBall()
+    with pytest.raises(ValueError, match=r"^BatchNorm takes one weight a point, \(4,\), got \(5,\)$"):
+        BatchNorm(3, space)(batch(space, 4), torch.ones(5))

@@ -33,6 +33,16 @@ def test_slices_names_and_later_additions() -> None:
     assert body(x, EDGES).shape == (7, 3)
 
 
+class Sources(nn.Module):
+    def forward(self, x: torch.Tensor, edge_index: torch.Tensor) -> torch.Tensor:
+        return x[edge_index[0]]
+
+
+def test_a_compiled_module_takes_edges_too() -> None:
+    x = features()
+    assert torch.equal(Sequential(torch.compile(Sources(), backend="eager"))(x, EDGES), x[EDGES[0]])
+
+
 def test_refuses_neighbours_on_different_manifolds() -> None:
     ball, other = PoincareBall(), Lorentz()
     message = r"^Sequential: Linear ends on PoincareBall.*, but Activation starts from Lorentz.*give it in_manifold"

@@ -51,7 +51,7 @@ class ManifoldConv(MessagePassing):
         self.in_manifold = manifold if in_manifold is None else in_manifold
         self.fuse: bool = self.fuse and self.kind == "tangent" and aggr in ("tangent", "sum", "add")
 
-    def expect(self, x: Tensor, channels: int, edge_index: Adj, size: tuple[int, int]) -> None:
+    def expect(self, x: Tensor, channels: int, edge_index: Adj, size: tuple[int, int], given: OptTensor = None) -> None:
         """Refuse what are no points of ``in_manifold``, and edges to nodes that are not there."""
         name = type(self).__name__
         expect_points(name, self.in_manifold, x, channels if channels > 0 else None)
@@ -59,8 +59,20 @@ class ManifoldConv(MessagePassing):
             raise TypeError(
                 f"{name} takes edge_index (2, edges) or a torch.sparse matrix, got {type(edge_index).__name__}"
             )
-        if not is_torch_sparse_tensor(edge_index):
-            expect_edges(name, edge_index, size)
+        if is_torch_sparse_tensor(edge_index):
+            if tuple(edge_index.shape) != size[::-1] or given is not None:
+                has = tuple(edge_index.shape) if given is None else "weights or features of edges beside it"
+                raise ValueError(
+                    f"{name} takes a sparse matrix of shape {size[::-1]} (targets, sources) with its weights in it, "
+                    f"got {has}; transpose it, or give edge_index"
+                )
+            return
+        expect_edges(name, edge_index, size)
+        if given is not None and len(given) != edge_index.shape[1]:
+            raise ValueError(
+                f"{name} takes one weight or row of features for each of the {edge_index.shape[1]} edges, got "
+                f"{tuple(given.shape)}; drop those of edges that are gone"
+            )
 
     def features(self, x: Tensor) -> Tensor:
         """W log_0 x, in the dtype of the points."""

@@ -89,7 +89,7 @@ class HGCNConv(ManifoldConv):
     ) -> Tensor:
         sources, targets = (x, x) if isinstance(x, Tensor) else x
         n, m = len(sources), len(targets) if targets is not None else len(sources) if size is None else size[1]
-        self.expect(sources, self.lin.in_channels, edge_index, (n, m))
+        self.expect(sources, self.lin.in_channels, edge_index, (n, m), edge_weight)
         if targets is not None and targets is not sources:
             self.expect(targets, self.lin.in_channels, edge_index, (n, m))
         one = isinstance(x, Tensor)

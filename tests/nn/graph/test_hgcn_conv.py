@@ -221,6 +221,12 @@ def test_refuses_wrong_input() -> None:
         net(x, EDGES.T)
     with pytest.raises(TypeError, match=r"^HGCNConv takes edge_index \(2, edges\) or a torch.sparse matrix, got list"):
         net(x, [[0], [1]])
+    with pytest.raises(ValueError, match=r"^HGCNConv takes one weight .* each of the 10 edges, got \(9,\); drop"):
+        net(x, EDGES, WEIGHTS[:9])
+    with pytest.raises(ValueError, match=r"^HGCNConv takes a sparse matrix of shape \(7, 7\) .*, got \(9, 9\); trans"):
+        net(x, matrix(EDGES, size=(9, 9)))
+    with pytest.raises(ValueError, match=r"with its weights in it, got weights or features of edges beside it"):
+        net(x, matrix(EDGES), WEIGHTS)
     with pytest.raises(ValueError, match=r"^HGCNConv: normalize='sym' wants one set of nodes"):
         conv(space, normalize="sym")((x, x[:4]), EDGES % 4)
     with pytest.raises(ValueError, match=r"^HGCNConv: normalize must be 'row', 'sym' or None, got 'both'"):
