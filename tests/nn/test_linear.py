@@ -73,9 +73,9 @@ def test_between_curvatures_and_from_features(kind: str) -> None:
     assert far.check_point_on_manifold(Linear(3, 4, far, in_manifold=Euclidean(), kind=kind).double()(features()))
 
 
-@pytest.mark.parametrize(("model", "kind"), zip(MODELS, ("mobius", "poincare", "lorentz"), strict=True))
-def test_a_stack_compiles_and_exports(model: type[Manifold], kind: str) -> None:
-    space = model(curvature=-0.5, learnable=True)
+@pytest.mark.parametrize("kind", ("mobius", "poincare"))
+def test_a_stack_compiles_and_exports(kind: str) -> None:
+    space = Lorentz(curvature=-0.5, learnable=True)
     stack = stirred(Sequential(Linear(3, 8, space, kind=kind), Activation(space), Linear(8, 3, space, kind=kind)))
     x = space.from_normal_coordinates(features(dtype=torch.float32)).detach()
     want = stack(x)

@@ -10,8 +10,8 @@ from hypgeo.nn import Activation, Hyperplanes, Sequential, ToManifold, parameter
 from hypgeo.nn.graph import HGCNConv
 
 
-@pytest.mark.parametrize("rate", (1e-4, 1e-2, 1e-1))
-@pytest.mark.parametrize("depth", (1, 4, 8))
+@pytest.mark.parametrize("rate", (1e-4, 1e-1))
+@pytest.mark.parametrize("depth", (1, 8))
 @pytest.mark.parametrize("kind", MODELS)
 def test_training_in_single_precision_stays_finite(kind: type[Manifold], depth: int, rate: float) -> None:
     torch.manual_seed(depth)
@@ -20,7 +20,7 @@ def test_training_in_single_precision_stays_finite(kind: type[Manifold], depth: 
     net = Sequential(ToManifold(space), *layers, Hyperplanes(3, 2, space))
     optimiser = torch.optim.Adam(parameter_groups(net), lr=rate)
     x, y = 5 * features(dtype=torch.float32), torch.arange(7) % 2
-    for _ in range(15):
+    for _ in range(10):
         optimiser.zero_grad()
         loss = cross_entropy(net(x, EDGES), y)
         loss.backward()
