@@ -18,7 +18,7 @@ __all__ = ["Airport"]
 
 
 class Airport(InMemoryDataset):
-    """3,188 airports, 18,630 routes, 4 classes of the population of an airport's country.
+    """3,188 airports (4 without a route), 18,630 routes, 4 classes of the population of an airport's country.
 
     Chami et al., "Hyperbolic Graph Convolutional Neural Networks", 2019, from OpenFlights (ODbL).  Features are
     latitude, longitude, altitude and the country's GDP, scaled; ``population=True`` adds the population, as published

@@ -54,7 +54,8 @@ class HalfSpace(Manifold):
         return v * self._unit(v, -0.5)
 
     def from_normal_coordinates(self, a: Tensor) -> Tensor:
-        return ops.expmap0(a * self._unit(a, 0.5), self.c)
+        # a height near the smallest float has derivatives near the largest
+        return ops.expmap0(self._within_reach(a, 8.0) * self._unit(a, 0.5), self.c)
 
     def _unit(self, v: Tensor, power: float) -> Tensor:
         """c^power for each row of v: at the origin, of height 1, lengths are those of coordinates over sqrt(c)."""

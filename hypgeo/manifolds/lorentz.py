@@ -118,7 +118,7 @@ class Lorentz(Manifold):
         return lorentz.logmap0(x, self.c)[..., 1:]
 
     def from_normal_coordinates(self, a: Tensor) -> Tensor:
-        return lorentz.expmap0(pad(a, (1, 0)), self.c)
+        return lorentz.expmap0(pad(self._within_reach(a, 1.0), (1, 0)), self.c)
 
     def spatial_coordinates(self, x: Tensor) -> Tensor:
         return x[..., 1:]

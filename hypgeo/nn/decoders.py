@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from hypgeo.manifolds import Manifold
-from hypgeo.nn.layer import Layer
+from hypgeo.nn.layer import Layer, expect_edges
 
 __all__ = ["DistanceDecoder", "FermiDiracDecoder"]
 
@@ -19,6 +19,9 @@ class _Decoder(Layer):
     def ends(self, z: Tensor | tuple[Tensor, Tensor], edge_index: Tensor) -> tuple[Tensor, Tensor]:
         sources, targets = z if isinstance(z, tuple) else (z, z)
         self.expect_points(sources)
+        if targets is not sources:
+            self.expect_points(targets)
+        expect_edges(type(self).__name__, edge_index, (len(sources), len(targets)))
         return sources[edge_index[0]], targets[edge_index[1]]
 
     def probability(self, z: Tensor | tuple[Tensor, Tensor], edge_index: Tensor) -> Tensor:
@@ -43,7 +46,8 @@ class FermiDiracDecoder(_Decoder):
 
     def forward(self, z: Tensor | tuple[Tensor, Tensor], edge_index: Tensor) -> Tensor:
         u, v = self.ends(z, edge_index)
-        return (self.r - self.manifold.dist2(u, v)) / self.log_t.exp()
+        d = self.manifold.dist2(u, v)
+        return (self.r.to(d.dtype) - d) / self.log_t.to(d.dtype).exp()
 
     def extra_repr(self) -> str:
         return f"r={self.r.item():g}, t={self.log_t.exp().item():g}"
@@ -61,7 +65,8 @@ class DistanceDecoder(_Decoder):
 
     def forward(self, z: Tensor | tuple[Tensor, Tensor], edge_index: Tensor) -> Tensor:
         u, v = self.ends(z, edge_index)
-        return self.b - self.log_s.exp() * self.manifold.dist(u, v)
+        d = self.manifold.dist(u, v)
+        return self.b.to(d.dtype) - self.log_s.to(d.dtype).exp() * d
 
     def extra_repr(self) -> str:
         return f"b={self.b.item():g}, s={self.log_s.exp().item():g}"

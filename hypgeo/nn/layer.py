@@ -76,9 +76,26 @@ def expect_points(name: str, manifold: Manifold, x: Tensor, channels: int | None
         raise ValueError(f"{name} takes finite points, but {where}; mend the input (torch.nan_to_num, or drop the row)")
     if manifold.certainly_holds(values):
         return
-    _, reason = manifold.check_point_on_manifold(x.detach(), explain=True)
+    rough = max(1e-5, 4 * torch.finfo(x.dtype).eps)  # the hyperboloid's time is a rounded number, too
+    _, reason = manifold.check_point_on_manifold(x.detach(), explain=True, atol=rough, rtol=rough)
     if reason:
         raise ValueError(
             f"{name} takes points on {manifold!r}, but {reason}; features become points by hypgeo.nn.ToManifold, "
             "or give the layer in_manifold=Euclidean()"
         )
+
+
+def expect_edges(name: str, edge_index: Tensor, size: tuple[int, int]) -> None:
+    """Refuse what are no edges from ``size[0]`` sources to ``size[1]`` targets."""
+    if edge_index.dim() != 2 or edge_index.shape[0] != 2 or edge_index.dtype not in (torch.int64, torch.int32):
+        given = f"{edge_index.dtype} of shape {tuple(edge_index.shape)}"
+        raise ValueError(f"{name} takes edge_index (2, edges) of integers, got {given}; call .long()")
+    if not __debug__ or torch.compiler.is_compiling() or edge_index.numel() == 0:
+        return
+    for row, (what, n) in enumerate(zip(("sources", "targets"), size, strict=True)):
+        low, high = (int(t) for t in edge_index[row].aminmax())
+        if low < 0 or high >= n:
+            raise ValueError(
+                f"{name} got {n} {what}, nodes 0 to {n - 1}, but edge_index[{row}] holds {low if low < 0 else high}; "
+                "drop that edge or give the missing nodes"
+            )

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from hypgeo.manifolds import Manifold
 from hypgeo.nn.layer import Layer
 from hypgeo.nn.planes import scores
+from hypgeo.ops.special import norm
 
 __all__ = ["Linear"]
 
@@ -72,7 +73,7 @@ class Linear(Layer):
 
     def _mobius(self, x: Tensor) -> Tensor:
         a = self.in_manifold.normal_coordinates(x)
-        y = self.manifold.from_normal_coordinates(a @ self.weight.to(a.dtype).mT)
+        y = self.manifold.from_normal_coordinates((a @ self.weight.to(a.dtype).mT).to(a.dtype))
         if self.bias is None:
             return y
         return self.manifold.mobius_add(y, self.manifold.from_normal_coordinates(self.bias.to(a.dtype)))
@@ -84,10 +85,10 @@ class Linear(Layer):
 
     def _lorentz(self, x: Tensor) -> Tensor:
         s = self.in_manifold.spatial_coordinates(x)
-        y = s @ self.weight.to(s.dtype).mT
+        y = (s @ self.weight.to(s.dtype).mT).to(s.dtype)
         assert self.time is not None
         c = self.in_manifold.c.to(s.device)
-        unit = torch.linalg.vector_norm(s, dim=-1, keepdim=True)
+        unit = norm(s)
         time = torch.hypot(torch.ones_like(unit), c.sqrt().to(s.dtype) * unit)  # √c x₀
         y = y + time * self.time.to(s.dtype)
         return self.manifold.from_spatial_coordinates(y if self.bias is None else y + self.bias.to(s.dtype))

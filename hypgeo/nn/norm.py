@@ -55,6 +55,8 @@ class BatchNorm(Layer):
     def forward(self, x: Tensor, weights: Tensor | None = None) -> Tensor:
         """Normalise points ``(..., width)``; ``weights (...)`` count in the mean and the variance of the batch."""
         self.expect_points(x, self.num_features)
+        if weights is not None and weights.shape != x.shape[:-1]:
+            raise ValueError(f"BatchNorm takes one weight a point, {tuple(x.shape[:-1])}, got {tuple(weights.shape)}")
         space = self.manifold
         if self.training:
             m, v = self._statistics(x.reshape(-1, x.shape[-1]), None if weights is None else weights.reshape(-1))

@@ -36,7 +36,9 @@ def scores(manifold: Manifold, x: Tensor, weight: Tensor, offset: Tensor) -> Ten
             distance = s @ z.mT - r
         else:
             # sinh(√c d) = √c <s, z> cosh(√c r) - √(1 + c |s|²) sinh(√c r), with √c in the weights
-            unit, time = c.sqrt(), torch.hypot(torch.ones((), dtype=work), c.sqrt() * norm(s))
+            unit = c.sqrt()
+            r = (unit * r).clamp(-600, 600) / unit  # beyond it the products overflow
+            time = torch.hypot(torch.ones((), dtype=work), c.sqrt() * norm(s))
             distance = torch.asinh(s @ (unit * torch.cosh(unit * r).unsqueeze(-1) * z).mT - time * torch.sinh(unit * r))
             distance = distance / unit
     return (size.squeeze(-1) * distance).to(x.dtype)

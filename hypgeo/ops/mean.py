@@ -140,6 +140,10 @@ if devices:
 def _checked(
     x: Tensor, w: Tensor | None, index: Tensor | None, sets: int, c: Tensor, model: int, kind: int
 ) -> tuple[Tensor, Tensor]:
+    if index is not None and len(index) and not bool(((index >= 0) & (index < sets)).all()):
+        raise ValueError(
+            f"index must lie in 0 ... {sets - 1} (dim_size - 1), got {int(index.min())} ... {int(index.max())}"
+        )
     out, center, status = torch.ops.hypgeo.mean.default(x, w, index, sets, c, model, kind)
     if status.item():
         _report(status.item(), sets, MODELS[model], _KINDS[kind])

@@ -11,7 +11,7 @@ from torch_geometric.typing import Adj, OptTensor, Size
 from torch_geometric.utils import is_torch_sparse_tensor, spmm
 
 from hypgeo.manifolds import Manifold
-from hypgeo.nn.layer import Layer, expect_points
+from hypgeo.nn.layer import Layer, expect_edges, expect_points
 
 __all__ = ["ManifoldConv"]
 
@@ -36,33 +36,49 @@ class ManifoldConv(MessagePassing):
     """
 
     verbs: ClassVar[tuple[str, ...]] = (*Layer.verbs, "mobius_add")
+    lin: Any
 
     def __init__(self, manifold: Manifold, in_manifold: Manifold | None, aggr: Any, **kwargs: Any) -> None:
         self.kind = aggr if aggr in ("tangent", "local", *_MEANS) else "tangent"
         super().__init__(aggr="sum" if aggr is self.kind else aggr, **kwargs)
         needs = {"midpoint": ("midpoint",), "frechet": ("frechet_mean",)}
+        if self.flow != "source_to_target":
+            raise ValueError(
+                f"{type(self).__name__}: edges go from sources to targets; for flow={self.flow!r} flip edge_index"
+            )
         Layer.require(self, manifold, in_manifold, (*self.verbs, *needs.get(self.kind, ())))
         self.manifold = manifold
         self.in_manifold = manifold if in_manifold is None else in_manifold
         self.fuse: bool = self.fuse and self.kind == "tangent" and aggr in ("tangent", "sum", "add")
 
-    def expect(self, x: Tensor, channels: int, edge_index: Adj, size: tuple[int, int]) -> None:
+    def expect(self, x: Tensor, channels: int, edge_index: Adj, size: tuple[int, int], given: OptTensor = None) -> None:
         """Refuse what are no points of ``in_manifold``, and edges to nodes that are not there."""
         name = type(self).__name__
         expect_points(name, self.in_manifold, x, channels if channels > 0 else None)
-        if torch.compiler.is_compiling() or is_torch_sparse_tensor(edge_index) or not isinstance(edge_index, Tensor):
-            return
-        if edge_index.dim() != 2 or edge_index.shape[0] != 2 or edge_index.is_floating_point():
-            given = f"{edge_index.dtype} of shape {tuple(edge_index.shape)}"
-            raise ValueError(f"{name} takes edge_index (2, edges) of integers, got {given}")
-        if not __debug__ or edge_index.numel() == 0:
-            return
-        for row, (what, n) in enumerate(zip(("sources", "targets"), size, strict=True)):
-            low, high = (int(t) for t in edge_index[row].aminmax())
-            if low < 0 or high >= n:
+        if not isinstance(edge_index, Tensor):
+            raise TypeError(
+                f"{name} takes edge_index (2, edges) or a torch.sparse matrix, got {type(edge_index).__name__}"
+            )
+        if is_torch_sparse_tensor(edge_index):
+            if tuple(edge_index.shape) != size[::-1] or given is not None:
+                has = tuple(edge_index.shape) if given is None else "weights or features of edges beside it"
                 raise ValueError(
-                    f"{name} got {n} {what}, nodes 0 to {n - 1}, but edge_index[{row}] holds {low if low < 0 else high}"
+                    f"{name} takes a sparse matrix of shape {size[::-1]} (targets, sources) with its weights in it, "
+                    f"got {has}; transpose it, or give edge_index"
                 )
+            return
+        expect_edges(name, edge_index, size)
+        if given is not None and len(given) != edge_index.shape[1]:
+            raise ValueError(
+                f"{name} takes one weight or row of features for each of the {edge_index.shape[1]} edges, got "
+                f"{tuple(given.shape)}; drop those of edges that are gone"
+            )
+
+    def features(self, x: Tensor) -> Tensor:
+        """W log_0 x, in the dtype of the points."""
+        h = self.in_manifold.normal_coordinates(x)
+        same = self.lin.weight.dtype is h.dtype
+        return (self.lin(h) if same else h @ self.lin.weight.to(h.dtype).mT).to(h.dtype)
 
     def aggregated(self, edge_index: Adj, x: Tensor, at: Tensor | None, weight: OptTensor, size: Size) -> Tensor:
         """The points that nodes gather from x, points (nodes, [heads,] width); ``at`` are the targets' own points.
@@ -76,9 +92,15 @@ class ManifoldConv(MessagePassing):
             # seen from the node as the origin: exp_i and log_i are exp_0 and log_0 after x_i ⊕, an isometry, and the
             # hyperboloid's own tangent vectors lose digits where points are far out
             assert at is not None
+            # and in float64, as two points may lie twice as far apart as either from the origin
+            dtype, work = x.dtype, torch.float64 if x.device.type != "mps" else torch.float32
+            at, x = at.to(work), x.to(work)
             back = self.manifold.from_normal_coordinates(-self.manifold.normal_coordinates(at))
             out = self.gather(edge_index, x, back, weight, size)
-            return self.manifold.mobius_add(at, self.manifold.from_normal_coordinates(out))
+            out = self.manifold.mobius_add(at, self.manifold.from_normal_coordinates(out))
+            if dtype is work:
+                return out
+            return self.manifold.from_normal_coordinates(self.manifold.normal_coordinates(out).to(dtype))
         return self.gather(edge_index, x, None, weight, size)
 
     def gather(self, edge_index: Adj, x: Tensor, at: Tensor | None, weight: OptTensor, size: Size) -> Tensor:
@@ -103,16 +125,21 @@ class ManifoldConv(MessagePassing):
         dim_size: int | None = None,
         edge_weight: OptTensor = None,
     ) -> Tensor:
+        assert dim_size is not None
         if self.kind not in _MEANS:
             return super().aggregate(inputs, index, ptr=ptr, dim_size=dim_size)
         if self.explain:  # an edge's mask takes from its weight: from the point there is nothing to take
-            share = super().explain_message(inputs.new_ones(len(inputs), *(1,) * (inputs.dim() - 2)), dim_size)
+            share = super().explain_message(torch.ones_like(inputs[..., :1]), dim_size).squeeze(-1)
             edge_weight = share if edge_weight is None else share * edge_weight
         size, heads = dim_size, inputs.shape[1:-1]
         if heads:
             inputs, edge_weight = inputs.flatten(0, 1), None if edge_weight is None else edge_weight.reshape(-1)
             index = (index.unsqueeze(-1) * heads[0] + torch.arange(heads[0], device=index.device)).reshape(-1)
-            size = None if size is None else size * heads[0]
+            size = size * heads[0]
+        if edge_weight is not None:  # a node whose weights are all 0 has no neighbours
+            some = inputs.new_zeros(size).index_add(0, index, (edge_weight != 0).to(inputs.dtype)) > 0
+            edge_weight = torch.where(some[index], edge_weight, 1.0)
+            inputs = torch.where(some[index].unsqueeze(-1), inputs, self.manifold.origin(inputs.shape[-1:]).to(inputs))
         mean = self.manifold.midpoint if self.kind == "midpoint" else self.manifold.frechet_mean
         out = mean(inputs, edge_weight, index=index, dim_size=size)
         return out.unflatten(0, (-1, *heads)) if heads else out

@@ -59,6 +59,7 @@ class HGATConv(ManifoldConv):
         **kwargs: Any,
     ) -> None:
         super().__init__(manifold, in_manifold, aggr, node_dim=0, **kwargs)
+        self.fuse = False  # a sparse matrix holds no attention
         self.in_channels, self.out_channels, self.heads, self.concat = in_channels, out_channels, heads, concat
         self.negative_slope, self.dropout, self.add_self_loops = negative_slope, dropout, add_self_loops
         self.lin = Linear(in_channels, heads * out_channels, bias=False, weight_initializer="glorot")
@@ -86,19 +87,16 @@ class HGATConv(ManifoldConv):
     ) -> Any:
         sources, targets = (x, x) if isinstance(x, Tensor) else x
         n, m = len(sources), len(targets) if targets is not None else len(sources) if size is None else size[1]
-        self.expect(sources, self.in_channels, edge_index, (n, m))
+        self.expect(sources, self.lin.in_channels, edge_index, (n, m), edge_attr)
         if targets is not None and targets is not sources:
-            self.expect(targets, self.in_channels, edge_index, (n, m))
+            self.expect(targets, self.lin.in_channels, edge_index, (n, m))
         y, h = self.linear(sources)
         at, g = (y, h) if targets is sources else (None, None) if targets is None else self.linear(targets)
         if at is None and self.kind == "local":
             raise ValueError("HGATConv: aggr='local' needs the targets' points: give x as (sources, targets)")
         if self.add_self_loops and isinstance(x, Tensor):
-            if is_torch_sparse_tensor(edge_index):
-                edge_index, _ = add_self_loops(edge_index, None, 1.0, n)
-            else:
-                edge_index, edge_attr = remove_self_loops(edge_index, edge_attr)
-                edge_index, edge_attr = add_self_loops(edge_index, edge_attr, fill_value="mean", num_nodes=n)
+            edge_index, edge_attr = remove_self_loops(edge_index, edge_attr)
+            edge_index, edge_attr = add_self_loops(edge_index, edge_attr, fill_value="mean", num_nodes=n)
         size = size if size is not None else (n, m)
         score = ((h * self.att_src).sum(-1), None if g is None else (g * self.att_dst).sum(-1))
         # edge_updater_type: (score: OptPairTensor, edge_attr: OptTensor)
@@ -117,7 +115,7 @@ class HGATConv(ManifoldConv):
 
     def linear(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The points of every head (nodes, heads, width), and their normal coordinates."""
-        h = self.lin(self.in_manifold.normal_coordinates(x)).view(-1, self.heads, self.out_channels)
+        h = self.features(x).view(-1, self.heads, self.out_channels)
         y = self.manifold.from_normal_coordinates(h)
         if self.bias is None:
             return y, h

@@ -11,12 +11,11 @@ from torch_geometric.nn.dense.linear import Linear
 from torch_geometric.typing import Adj, OptTensor, Size
 from torch_geometric.utils import (
     add_remaining_self_loops,
-    add_self_loops,
     is_torch_sparse_tensor,
     scatter,
     to_edge_index,
+    to_torch_csr_tensor,
 )
-from torch_geometric.utils.sparse import set_sparse_value
 
 from hypgeo.manifolds import Manifold
 from hypgeo.nn.graph.aggregate import ManifoldConv
@@ -93,9 +92,9 @@ class HGCNConv(ManifoldConv):
     ) -> Tensor:
         sources, targets = (x, x) if isinstance(x, Tensor) else x
         n, m = len(sources), len(targets) if targets is not None else len(sources) if size is None else size[1]
-        self.expect(sources, self.in_channels, edge_index, (n, m))
+        self.expect(sources, self.lin.in_channels, edge_index, (n, m), edge_weight)
         if targets is not None and targets is not sources:
-            self.expect(targets, self.in_channels, edge_index, (n, m))
+            self.expect(targets, self.lin.in_channels, edge_index, (n, m))
         one = isinstance(x, Tensor)
         if self._kept is not None:
             edge_index, edge_weight = self._kept
@@ -115,7 +114,7 @@ class HGCNConv(ManifoldConv):
         return self.aggregated(edge_index, y, at, edge_weight, size if size is not None else (n, m))
 
     def linear(self, x: Tensor) -> Tensor:
-        y = self.manifold.from_normal_coordinates(self.lin(self.in_manifold.normal_coordinates(x)))
+        y = self.manifold.from_normal_coordinates(self.features(x))
         if self.bias is None:
             return y
         return self.manifold.mobius_add(y, self.manifold.from_normal_coordinates(self.bias.to(y.dtype)))
@@ -124,27 +123,25 @@ class HGCNConv(ManifoldConv):
         self, edge_index: Adj, weight: OptTensor, targets: int, one: bool, dtype: torch.dtype
     ) -> tuple[Adj, OptTensor]:
         """The edges with self loops where there is one set of nodes, and their normalised weights."""
+        weight = None if weight is None else weight.to(torch.promote_types(weight.dtype, dtype))
+        if is_torch_sparse_tensor(edge_index):
+            ends, value = to_edge_index(edge_index)
+            edges, value = self.weights(ends.flip(0), value, targets, one, dtype)
+            return to_torch_csr_tensor(edges.flip(0), value, (targets, edge_index.shape[1])), None
         loops, fill = self.add_self_loops and one, 2.0 if self.improved else 1.0
         if self.normalize == "sym":
             if not one:
                 raise ValueError(
                     "HGCNConv: normalize='sym' wants one set of nodes; use normalize='row' for (sources, targets)"
                 )
-            return gcn_norm(edge_index, weight, targets, self.improved, loops, self.flow, dtype)
-        if is_torch_sparse_tensor(edge_index):
-            if loops:
-                edge_index, _ = add_self_loops(edge_index, None, fill, targets)
-            if self.normalize is None:
-                return edge_index, None
-            ends, value = to_edge_index(edge_index)
-            return set_sparse_value(edge_index, _shares(value, ends[0], targets)), None
+            return gcn_norm(edge_index, weight, targets, self.improved, loops, dtype=dtype)
         if loops:
             edge_index, weight = add_remaining_self_loops(edge_index, weight, fill, targets)
         if self.normalize is None:
             return edge_index, weight
         if weight is None:
             weight = torch.ones(edge_index.shape[1], dtype=dtype, device=edge_index.device)
-        return edge_index, _shares(weight, edge_index[1 if self.flow == "source_to_target" else 0], targets)
+        return edge_index, _shares(weight, edge_index[1], targets)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.in_channels}, {self.out_channels}, {self.manifold!r}, aggr={self.kind!r})"

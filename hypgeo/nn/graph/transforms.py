@@ -44,6 +44,6 @@ class DegreeFeatures(BaseTransform):
     def forward(self, data: Data) -> Data:
         assert data.edge_index is not None and data.num_nodes is not None
         d = degree(data.edge_index[1], data.num_nodes, dtype=torch.int64).clamp_max(self.most)
-        new = torch.cat((torch.nn.functional.one_hot(d, self.most + 1).float(), torch.ones(len(d), 1)), 1)
+        new = torch.cat((torch.nn.functional.one_hot(d, self.most + 1).float(), d.new_ones(len(d), 1).float()), 1)
         data.x = new if data.x is None else torch.cat((data.x, new.to(data.x)), 1)
         return data
