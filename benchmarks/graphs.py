@@ -130,13 +130,20 @@ class Net(nn.Module):
             x = torch.cat((x, self.table), 1)
         space: Manifold = Euclidean()
         for kind, layer, after in zip(self.settings.layers, self.layers, self.after, strict=True):
-            if self.training and self.settings.dropout:
-                x = hnn.Dropout(space, self.settings.dropout)(x)
+            if self.training:
+                x = dropped(x, space, self.settings.dropout)
             x = after(layer(x) if kind == "l" else layer(x, edge_index))
             space = getattr(layer, "manifold", space)
         if isinstance(self.head, hnn.FermiDiracDecoder):
             return x
-        return self.head(hnn.Dropout(space, self.settings.dropout)(x) if self.training and self.settings.dropout else x)
+        return self.head(dropped(x, space, self.settings.dropout) if self.training else x)
+
+
+def dropped(x: Tensor, space: Manifold, p: float) -> Tensor:
+    """Dropout of features, which may be sparse, or of points."""
+    if x.layout is torch.sparse_csr:
+        return torch.sparse_csr_tensor(x.crow_indices(), x.col_indices(), F.dropout(x.values(), p), x.shape)
+    return hnn.Dropout(space, p)(x)
 
 
 # ---------------------------------------------------------------------------------------------------- data
@@ -180,7 +187,10 @@ def prepared(d: Data, s: Settings, airport: bool) -> Tensor:
         x = x / x.sum(1, keepdim=True).clamp_min(1e-9)
     if s.standardize:
         x = (x - x.mean(0)) / (x.std(0) + 1e-9)
-    return DegreeFeatures()(Data(x=x, edge_index=d.edge_index)).x if airport else x
+    if airport:
+        return DegreeFeatures()(Data(x=x, edge_index=d.edge_index)).x
+    few = not s.embedding and int((x != 0).sum()) < 0.05 * x.numel()
+    return x.to_sparse_csr() if few else x
 
 
 def auc(score: np.ndarray, edge: np.ndarray) -> float:

@@ -11,6 +11,7 @@ import gmpy2
 import pytest
 import torch
 from gmpy2 import mpfr
+from mpmath import mp
 from torch import Tensor
 
 from hypgeo.manifolds import ConvergenceWarning, Euclidean, HalfSpace, Lorentz, Manifold, PoincareBall, convert
@@ -499,3 +500,66 @@ def test_the_ops_keep_torchs_rules(model):
     torch.library.opcheck(torch.ops.hypgeo.mean_backward.default, back, test_utils=("test_schema", "test_faketensor"))
     tracked = (args[0].requires_grad_(), args[1].requires_grad_(), *args[2:4], c.requires_grad_(), *args[5:])
     torch.library.opcheck(torch.ops.hypgeo.mean_checked.default, tracked)
+
+
+@pytest.mark.parametrize("cls", [PoincareBall, Lorentz, HalfSpace])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_no_mean_is_nan_however_far_the_points(cls, dtype):
+    m, g = cls(curvature=-0.7, learnable=True), torch.Generator().manual_seed(0)
+    for n, radius in itertools.product((1, 2, 5), (20, 86) if dtype is torch.float32 else (30, 100, 345, 500, 700)):
+        a = torch.randn(40, n, 3, dtype=torch.float64, generator=g)
+        a = a / a.norm(dim=-1, keepdim=True) * radius * float(m.radius.detach())
+        x = m.from_normal_coordinates(a.to(dtype)).detach().requires_grad_()
+        for verb in (m.frechet_mean, m.midpoint):
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always")
+                y = verb(x)
+            ok = y.isfinite().all()
+            assert ok and m.check_point_on_manifold(y.detach())
+            if n == 1:
+                torch.testing.assert_close(y, x.squeeze(1), rtol=2 * torch.finfo(dtype).eps, atol=0)
+            if not said:
+                slope = torch.autograd.grad(y, (x, m.log_scale), torch.ones_like(y), retain_graph=True)
+                assert all(s.isfinite().all() for s in slope), (n, radius)
+
+
+def _exactly(m, x):
+    """A point's coordinates on the hyperboloid, time first, in mpmath."""
+    x = [mp.mpf(float(v)) for v in x]
+    if isinstance(m, HalfSpace):
+        h, n = x[-1], sum(v * v for v in x[:-1])
+        return [(1 + n + h * h) / (2 * h), *(v / h for v in x[:-1]), (n + h * h - 1) / (2 * h)]
+    return [mp.sqrt(1 + sum(v * v for v in x[1:])), *x[1:]]
+
+
+@pytest.mark.parametrize(
+    ("cls", "dtype", "radius", "reach"),
+    [
+        (Lorentz, torch.float32, 80, 50),
+        (Lorentz, torch.float64, 200, 30),
+        (HalfSpace, torch.float32, 80, 60),
+        (HalfSpace, torch.float64, 500, 60),
+    ],
+)
+def test_means_of_far_points_are_right_where_they_are_near(cls, dtype, radius, reach):
+    m, g, seen = cls(), torch.Generator().manual_seed(1), 0
+    a = torch.randn(60, 2, 3, dtype=torch.float64, generator=g)
+    x = m.from_normal_coordinates((a / a.norm(dim=-1, keepdim=True) * radius).to(dtype))
+    w = 0.1 + torch.rand(60, 2, dtype=torch.float64, generator=g)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of those that lie farther
+        y = m.frechet_mean(x, w)
+    with mp.workdps(900):
+        for (p, q), (u, v), found in zip(x, w, y, strict=True):
+            p, q, t = _exactly(m, p), _exactly(m, q), mp.mpf(float(v)) / (mp.mpf(float(u)) + mp.mpf(float(v)))
+            d = mp.acosh(p[0] * q[0] - sum(i * j for i, j in zip(p[1:], q[1:], strict=True)))
+            mean = [(mp.sinh((1 - t) * d) * i + mp.sinh(t * d) * j) / mp.sinh(d) for i, j in zip(p, q, strict=True)]
+            if mp.acosh(mean[0]) > reach:
+                continue
+            seen += 1
+            if cls is HalfSpace:
+                height = 1 / (mean[0] - mean[-1])
+                mean = [*(i * height for i in mean[1:-1]), height]
+            error = mp.sqrt(sum((mp.mpf(float(i)) - j) ** 2 for i, j in zip(found, mean, strict=True)))
+            assert error <= 1.1 * torch.finfo(dtype).eps * mp.sqrt(sum(j * j for j in mean))
+    assert seen >= 5

@@ -92,20 +92,35 @@ HYPGEO_HD P log1p_of(P u) {  // relative error below 2^-64
 
 // ---- functions of h = sinh^2(r/2)
 constexpr double kFlat = 0x1p-500;  // of sinh r, whose inverse square would be infinite: A = 1 to every digit
+constexpr double kFar = 0x1p400;    // of h, whose square would be: 1 + 1 / h is 1 to every digit
+constexpr double kLess = 0x1p-300, kLogLess = 0x1.9fe3682cd3be4p+7;  // and minus its logarithm, 300 log 2
 struct Bend {
-  V a, across, lean;  // A = r / sinh r, r coth r, (1 - r coth r) / sinh^2 r
+  V a, across, inv;  // A = r / sinh r, r coth r, 1 / sinh r
+  // (1 - r coth r) (by / sinh r)^2, whose factors may leave the range of double
+  HYPGEO_HD V lean(V by) const {
+    const V part = by * inv;
+    return (1.0 - across) * (part * part);
+  }
 };
 HYPGEO_HD Bend bend(V h) {
-  const V z = vsqrt<V>(h * (1.0 + h)), r = log1p_of(2.0 * (h + z));
+  const M near = h < kFar;
+  const V root = vsqrt<V>(select<V>(near, h * (1.0 + h), splat<V>(1.0))), z = select<V>(near, root, h);
+  const V r = log1p_of(select<V>(near, 2.0 * (h + z), h * (4.0 * kLess))) + select<V>(near, V{}, splat<V>(kLogLess));
   const M some = z > kFlat;
   const V half = 0.5 / select<V>(some, z, splat<V>(1.0)), a = select<V>(some, r * half, splat<V>(1.0));
   const V across = mad(2.0 * h, a, a);
-  return {a, across, (1.0 - across) * (half * half)};
+  return {a, across, half};
 }
 // The same with A as a pair.
 HYPGEO_HD Bend bend(P h, P& a) {
-  P z = root(mul(h, add(h, P(splat<V>(1.0)))));
-  const P v = add(h, z), r = log1p_of(P(v.hi + v.hi, v.lo + v.lo));
+  const M near = h.hi < kFar;
+  const P some_h(select<V>(near, h.hi, splat<V>(1.0)), select<V>(near, h.lo, V{}));
+  P z = root(mul(some_h, add(some_h, P(splat<V>(1.0)))));
+  z = P(select<V>(near, z.hi, h.hi), select<V>(near, z.lo, h.lo));
+  const V by = select<V>(near, splat<V>(1.0), splat<V>(kLess));
+  const P v = add(mul(h, by), mul(z, by));
+  P r = log1p_of(P(v.hi + v.hi, v.lo + v.lo));
+  r = add(r, P(select<V>(near, V{}, splat<V>(kLogLess)), select<V>(near, V{}, splat<V>(0x1.4aa84b6b3b125p-47))));
   const M some = z.hi > kFlat;
   z.hi = select<V>(some, z.hi + z.hi, splat<V>(1.0));
   z.lo = select<V>(some, z.lo + z.lo, V{});
@@ -113,7 +128,7 @@ HYPGEO_HD Bend bend(P h, P& a) {
   a.hi = select<V>(some, a.hi, splat<V>(1.0));
   a.lo = select<V>(some, a.lo, V{});
   const V half = 1.0 / z.hi, across = mad(2.0 * h.hi, a.hi, a.hi);
-  return {a.hi, across, (1.0 - across) * (half * half)};
+  return {a.hi, across, half};
 }
 
 // dA/dh = (1 - r coth r) / (2 h (1 + h)); near 0, where that cancels, from A = sum (-1)^n a_n h^n with
@@ -133,7 +148,11 @@ HYPGEO_HD V slope_series(V h) {
   for (int n = 18; n >= first; --n) p = mad(p, h, splat<V>(table.c[n]));
   return p;
 }
-HYPGEO_HD V slope_of(const Bend& b, V h) { return select<V>(h < 0.125, slope_series<1>(h), 2.0 * b.lean); }
+// Times `by` and `more`, in an order that stays within the range of double where h is huge.
+HYPGEO_HD V slope_of(const Bend& b, V h, V by, V more) {
+  const V far = 2.0 * (1.0 - b.across) * (b.inv * by) * (b.inv * more);
+  return select<V>(h < 0.125, slope_series<1>(h) * by * more, far);
+}
 // The same to a few 2^-64 of A, from h and r coth r in pairs; below h = 1/32 the series, two of its terms in pairs.
 HYPGEO_HD P slope_of(P h, P across) {
   const P one(splat<V>(1.0));

@@ -27,8 +27,8 @@ inline void arrive(Unit& u) {
   for (int l = 0; l < L; ++l) {
     const double* const at = u.job.center + u.sets[u.count > 1 && l < u.count ? l : 0] * 2 * d;
     for (int64_t j = 0; j < d; ++j) {
-      u.mh[j][l] = at[j];
-      u.ml[j][l] = at[d + j];
+      u.mh[j][l] = at[j] * u.dilated[l] * u.dilated[l];
+      u.ml[j][l] = at[d + j] * u.dilated[l] * u.dilated[l];
     }
   }
   u.settle();
@@ -45,7 +45,8 @@ P receive(const Unit& u, V* r, V* low, P& grad_c) {
   V time{};  // the gradient in the hyperboloid's time
   for (int l = 0; l < L; ++l) {
     const T* const from = grad + u.sets[u.count > 1 && l < u.count ? l : 0] * job.width;
-    for (int64_t j = 0; j < d; ++j) r[j][l] = double(from[odd + j]);
+    const double back = 1.0 / u.dilated[l];
+    for (int64_t j = 0; j < d; ++j) r[j][l] = double(from[odd + j]) * back * back;
     if (odd) time[l] = double(*from);
   }
   for (int64_t j = 0; j < d; ++j) low[j] = V{};
@@ -68,6 +69,29 @@ P receive(const Unit& u, V* r, V* low, P& grad_c) {
   }
   grad_c = div(mul(by, splat<V>(-0.5)), two_prod<V>(u.c, u.c));
   return one;
+}
+
+// Where one point stands for the mean, it takes the whole gradient.
+template <class T>
+void through(const Job& job, int64_t set) {
+  const int64_t chosen = heaviest(job, set), odd = job.width - job.d;
+  const T* const grad = static_cast<const T*>(job.grad) + set * job.width;
+  T* const grad_x = static_cast<T*>(job.grad_x);
+  job.grad_c[set] = 0.0;
+  job.lost[set] = 0;
+  for (int64_t i = job.start[set]; i < job.start[set + 1]; ++i) {
+    const int64_t row = job.order ? job.order[i] : i;
+    T* const to = grad_x + row * job.width;
+    job.grad_w[row] = 0.0;
+    for (int64_t j = 0; j < job.width; ++j) to[j] = row == chosen ? grad[j] : T(0);
+    if (!odd || row != chosen) continue;
+    const double c = job.c[set * job.c_step];  // time is sqrt(1 / c + |x|^2)
+    const T* const x = static_cast<const T*>(job.x) + row * job.width + odd;
+    const dd time = time_of(x, job.d, c), by = dd(double(grad[0])) / time;
+    for (int64_t j = 0; j < job.d; ++j) to[odd + j] = T((dd(double(grad[odd + j])) + by * dd(double(x[j]))).hi);
+    to[0] = T(0);
+    job.grad_c[set] = (dd(-0.5) * by / (dd(c) * dd(c))).hi;
+  }
 }
 
 // Marks in job.lost the sets whose derivative in the weights or the curvature cancels too far for doubles: `mend` them.
@@ -114,16 +138,17 @@ void pull_back(const Job& job, const int64_t* sets, int count) {
         wm = mad(w[j], u.mh[j], wm);
       }
       const V s = u.s[g], h = n * (s * q), weight = u.w[g], yv = s * mad(k * n, ev, wv);
-      V a = splat<V>(1.0), slope{}, radial = a;  // A, dA/dh, A + h dA/dh
+      V a = splat<V>(1.0), bending{}, radial = a;  // A, dA/dh s q, A + h dA/dh
+      Bend b;
       if constexpr (kKind == Kind::kFrechet) {
-        const Bend b = bend(h);
+        b = bend(h);
         a = b.a;
-        slope = slope_of(b, h);
+        bending = slope_of(b, h, s, q);
         radial = 0.5 * (1.0 + a) / (1.0 + h);
       }
       // of A y . v: `of_w` w and `of_e` (x, or the height) beside A s v
-      const V of_w = 2.0 * s * mad(a * k, ev, slope * yv * q), of_e = s * (u.half ? splat<V>(-1.0) : c) * yv * radial;
-      const V hh = mad(h, h, h), rough_yv = mad(vsqrt<V>(hh), typical_y, vabs<V>(yv));
+      const V of_w = 2.0 * mad(a * s * k, ev, bending * yv), of_e = (s * radial) * (u.half ? splat<V>(-1.0) : c) * yv;
+      const V hh = select<V>(h < kFar, mad(h, h, h), splat<V>(kFar * kFar)), rough_yv = mad(vsqrt<V>(hh), typical_y, vabs<V>(yv));
       V share{}, rough{};  // of dL/dc, and what its roundings are in proportion to
       if (lift) {
         const M split = mm < n;  // w = x - m: along x and along m where m is the shorter
@@ -149,10 +174,13 @@ void pull_back(const Job& job, const int64_t* sets, int count) {
           const V part = mad(-lean, u.mh[j], w[j]);
           across = mad(part, part, across);
         }
-        const V Q = mad(s * s, across, ym * ym * toward / (m_time * m_time));  // over c
-        const V f_c = weight * Q / X, f_y = 0.25 * m_time * slope, f_e = a * inv_gap;
-        share = f_c * (f_y * yv - f_e * ev);
-        rough = f_c * (f_e * rough_ev - f_y * rough_yv);  // dA/dh < 0
+        const V part = ym / m_time;
+        const V Q = mad(s * (s / X), across, part * (part / X) * toward), f_c = weight * Q;  // over c, and X
+        V f_y{};
+        if constexpr (kKind == Kind::kFrechet) f_y = 0.25 * slope_of(b, h, f_c, m_time);
+        const V f_e = f_c * (a * inv_gap);
+        share = f_y * yv - f_e * ev;
+        rough = f_e * rough_ev - f_y * rough_yv;  // dA/dh < 0
       } else {
         for (int64_t j = 0; j < d; ++j) {
           const V along = u.half ? (j == d - 1 ? of_e : V{}) : of_e * x[j];
@@ -160,7 +188,9 @@ void pull_back(const Job& job, const int64_t* sets, int count) {
         }
         if (!u.half) {
           const V rise = mad(splat<V>(2.0), wm, n);  // |x|^2 - |m|^2
-          const V f_c = weight * s * inv_gap, f_y = 0.25 * slope * n * (s + (m_time - 1.0)), f_e = a * n * inv_gap;
+          const V f_c = weight * s * inv_gap, f_e = a * n * inv_gap;
+          V f_y{};
+          if constexpr (kKind == Kind::kFrechet) f_y = 0.25 * slope_of(b, h, n, s + (m_time - 1.0));
           share = f_c * (mad(0.5 * a, rise, f_y) * yv - f_e * ev);
           rough = f_c * (mad(0.5 * a, vabs<V>(rise), -f_y) * rough_yv + f_e * rough_ev);
         }
@@ -176,7 +206,8 @@ void pull_back(const Job& job, const int64_t* sets, int count) {
         if (row < 0) continue;
         T* to = grad_x + row * job.width;
         if (lift) *to++ = T(0);
-        for (int64_t j = 0; j < d; ++j) to[j] = T(out[j][l]);
+        const double by = u.dilated[l];
+        for (int64_t j = 0; j < d; ++j) to[j] = T(out[j][l] * by * by);
         job.grad_w[row] = u.scale[l] * (a[l] * yv[l]);
       }
     }
@@ -201,7 +232,10 @@ void pull_back(const Job& job, const int64_t* sets, int count) {
   const V seen = vsqrt<V>(told[2]), sight = vsqrt<V>(told[3]) * typical_y;
   const M bad_c = noise * rough > 4.0 * eps * vabs<V>(grad_c), bad_w = noise * sight > 4.0 * eps * seen;
   for (int l = 0; l < count; ++l) {
-    job.lost[sets[l]] = u.size_of(sets[l]) > 1 && ((job.in_c && bad_c[l]) || (job.in_w && bad_w[l]));
+    // pairs have no way round the squares of e^r
+    const bool in_range = told[4][l] < kFar;
+    job.lost[sets[l]] = in_range && u.size_of(sets[l]) > 1 && ((job.in_c && bad_c[l]) || (job.in_w && bad_w[l]));
+    if (std::isnan(job.center[sets[l] * 2 * d])) through<T>(job, sets[l]);
   }
 }
 

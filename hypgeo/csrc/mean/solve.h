@@ -1,6 +1,8 @@
 // The means themselves.  The mathematics stands in unit.h.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "unit.h"
@@ -53,7 +55,7 @@ void plain_sums(const Unit& u, int64_t begin, int64_t end, V* out) {
       for (int64_t j = 0; j < d; ++j) G[j] = mad(f, mad(kn, u.e[j], y[j]), G[j]);
     } else {
       const Bend b = bend(h);
-      const V f = weight * b.a * s, lean = c * weight * b.lean * (s * s);
+      const V f = weight * b.a * s, lean = c * weight * b.lean(s);
       first = mad(weight, b.across, first);
       if (!packed) {
         u.kappa[g] = kn;
@@ -105,7 +107,7 @@ void fine_sums(const Unit& u, int64_t begin, int64_t end, V* out) {
       const Bend b = bend(h, a);
       f = mul(f, a);
       first = mad(weight, b.across, first);
-      const V lean = c * weight * b.lean * (s.hi * s.hi);
+      const V lean = c * weight * b.lean(s.hi);
       if (packed) {
 #pragma GCC unroll 8
         for (int64_t j = 0; j < d; ++j) y[j] = mad(kn.hi, u.e[j], D ? w_here[D ? j : 0].hi : u.apart(x, xl, j).hi);
@@ -398,6 +400,31 @@ M refine(Unit& u) {
   return open;
 }
 
+// The half-space's first view where a point is too far from the heaviest one for squares of e^r: from straight above that,
+// as high as any point is away from it.
+inline void from_above(Unit& u) {
+  V away = u.mh[u.d - 1], low = away;
+  for (int64_t g = 0; g < u.groups; ++g) {
+    const M counts = u.w[g] > 0.0;
+    for (int64_t j = 0; j < u.d; ++j) {
+      const V x = u.x[g * u.d + j], by = j == u.d - 1 ? x : vabs<V>(x - u.mh[j]);
+      away = counts ? vmax<V>(away, by) : away;
+    }
+    const V b = u.x[g * u.d + u.d - 1];
+    low = counts ? vmin<V>(low, b) : low;
+  }
+  if (u.count == 1) {
+    for (int l = 1; l < L; ++l) {
+      away[0] = away[l] > away[0] ? away[l] : away[0];
+      low[0] = low[l] < low[0] ? low[l] : low[0];
+    }
+    away = splat<V>(away[0]);
+    low = splat<V>(low[0]);
+  }
+  V& height = u.mh[u.d - 1];
+  height = (away / height) * (away / low) > kFar ? away : height;
+}
+
 // From the origin, or in the half-space the heaviest point, to the midpoint or a guess of the Frechet mean, and on.
 template <Kind kKind>
 M find(Unit& u, bool fine) {
@@ -416,6 +443,7 @@ M find(Unit& u, bool fine) {
       }
       for (int64_t j = 0; j < u.d; ++j) u.mh[j] = splat<V>(u.mh[j][at]);
     }
+    from_above(u);
   }
   u.settle();
   // the first view may be from far away
@@ -426,6 +454,58 @@ M find(Unit& u, bool fine) {
   }
   const M open = kKind == Kind::kFrechet ? descend(u, !fine) : splat<V>(1.0) < 0.0;
   return fine ? refine<kKind>(u) | open : open;
+}
+
+// sqrt(1 / c + |x|^2)
+template <class T>
+dd time_of(const T* x, int64_t d, double c) {
+  double most = 0.0;
+  for (int64_t j = 0; j < d; ++j) most = std::fabs(double(x[j])) > most ? std::fabs(double(x[j])) : most;
+  const double by = most > kHuge ? 0x1p-600 : 1.0;
+  dd square = dd(by * by) / dd(c);
+  for (int64_t j = 0; j < d; ++j) square += two_prod<double>(double(x[j]) * by, double(x[j]) * by);
+  return sqrt(square) * dd(1.0 / by);
+}
+
+// A set of one point has it for its mean; and where the search left the floats the first of the heaviest points stands in
+// (it is reported).  The centre says so by NaN.
+inline int64_t heaviest(const Job& job, int64_t set) {
+  int64_t found = -1;
+  double most = -1.0;
+  for (int64_t i = job.start[set]; i < job.start[set + 1]; ++i) {
+    const int64_t row = job.order ? job.order[i] : i;
+    const double weight = job.w ? job.w[row] : 1.0;
+    if (!(weight > most)) continue;
+    most = weight;
+    found = row;
+  }
+  return found;
+}
+// Whether a row is a point: no set with another kind of row has a mean.
+template <class T>
+bool is_point(const Job& job, int64_t set, int64_t row) {
+  const T* const x = static_cast<const T*>(job.x) + row * job.width + (job.width - job.d);
+  dd square(0.0);
+  for (int64_t j = 0; j < job.d; ++j) {
+    if (!std::isfinite(x[j])) return false;
+    square += two_prod<double>(double(x[j]), double(x[j]));
+  }
+  if (job.model == Model::kBall) return (1.0 - square * job.c[set * job.c_step]).hi > 0.0;
+  return job.model == Model::kHyperboloid || x[job.d - 1] > T(0);
+}
+template <class T>
+void stand_in(const Job& job, int64_t set) {
+  int64_t row = heaviest(job, set);
+  const int64_t odd = job.width - job.d;
+  for (int64_t i = job.start[set]; i < job.start[set + 1]; ++i) {
+    const int64_t other = job.order ? job.order[i] : i;
+    if (!is_point<T>(job, set, other) && (!job.w || job.w[other] > 0.0)) row = -1;
+  }
+  const T* const from = static_cast<const T*>(job.x) + row * job.width;
+  T* const to = static_cast<T*>(job.out) + set * job.width;
+  for (int64_t j = 0; j < job.width; ++j) to[j] = row < 0 ? std::numeric_limits<T>::quiet_NaN() : from[j];
+  if (odd && row >= 0) to[0] = T(time_of(to + odd, job.d, job.c[set * job.c_step]).hi);
+  for (int64_t j = 0; j < 2 * job.d; ++j) job.center[set * 2 * job.d + j] = std::numeric_limits<double>::quiet_NaN();
 }
 
 // The mean of lane l in the coordinates of the rows, rounded to their dtype and kept in the space.
@@ -441,12 +521,16 @@ void write(const Unit& u, int l, T* out) {
   for (int64_t j = 0; j < d; ++j) {
     dd a = dd(u.mh[j][l], u.ml[j][l]);
     if (lift) a = 2.0 * a / dd(u.own.hi[l], u.own.lo[l]);
+    if (u.half) {
+      const double back = 1.0 / u.dilated[l];
+      a = dd(a.hi * back * back, a.lo * back * back);
+    }
     if (u.half) a.hi = a.hi > most ? most : a.hi < -most ? -most : a.hi;
     if (u.half && j == d - 1 && a.hi < least) a = dd(least);
     to[j] = T(a.hi + a.lo);
     square += two_prod<double>(double(to[j]), double(to[j]));
   }
-  if (lift) out[0] = T(sqrt(square + 1.0 / dd(c)).hi);
+  if (lift) out[0] = T(time_of(to, d, c).hi);
   if (u.job.model == Model::kBall && !((1.0 - square * c).hi > 0.0)) {  // a rounding put it on the rim
     const double f = (1.0 - 3.0 * eps) / std::sqrt(square.hi * c);
     for (int64_t j = 0; j < d; ++j) to[j] = T(to[j] * f);
@@ -464,11 +548,23 @@ inline void solve(const Job& job, const int64_t* sets, int count) {
     const int64_t set = sets[l];
     double* const center = job.center + set * 2 * u.d;
     for (int64_t j = 0; j < u.d; ++j) {
-      center[j] = u.mh[j][l];
-      center[u.d + j] = u.ml[j][l];
+      const double back = u.half ? 1.0 / u.dilated[l] : 1.0;
+      center[j] = u.mh[j][l] * back * back;
+      center[u.d + j] = u.ml[j][l] * back * back;
     }
-    const bool fails = open[l] || !(u.own.hi[l] > 0.0);
+    // so far out that pairs do not place a mean to an ulp: by its gap, or its height beside where it stands
+    double least = !u.xl ? 0.0 : u.job.wide ? 0x1p-42 : 0x1p-71;
+    for (int64_t j = 0; u.half && j < u.d; ++j) least = std::max(least, 0x1p-100 * std::fabs(u.mh[j][l]));
+    const bool fails = open[l] || !(u.own.hi[l] > least);
     job.status[set] = status[l] == kConverged && fails ? kNotConverged : status[l];
+    bool known = u.own.hi[l] > 0.0;
+    for (int64_t j = 0; j < u.d; ++j) known &= std::isfinite(center[j]);
+    const int64_t size = u.size_of(set);
+    if (size == 1 && known) job.status[set] = status[l];
+    if (size == 1 || (size > 0 && !known)) {
+      job.wide ? stand_in<double>(job, set) : stand_in<float>(job, set);
+      continue;
+    }
     job.wide ? write(u, l, static_cast<double*>(job.out) + set * job.width)
              : write(u, l, static_cast<float*>(job.out) + set * job.width);
   }

@@ -16,6 +16,7 @@
 // not reduce it converges from anywhere.  The midpoint is the same with A = 1 and the Hessian sum w cosh r.
 #pragma once
 
+#include <limits>
 #include <new>
 
 #include "bend.h"
@@ -26,6 +27,7 @@ inline namespace HYPGEO_ISA {
 
 constexpr int64_t kDense = 24;       // above this dimension the Newton equation is solved by conjugate gradients
 constexpr int64_t kTask = 1 << 15;   // coordinates per task where one set is shared among threads
+constexpr double kHuge = 0x1p400;    // of coordinates, whose squares are brought into range
 
 // ---- memory of one task, in one piece
 class Arena {
@@ -58,6 +60,7 @@ struct Unit {
   int64_t* rows;              // which rows they are, -1: none
   bool fine = false;          // low parts and scales are there
   V c, scale;                 // curvature; the power of two by which weights were multiplied
+  V dilated;                  // half-space: the power of two by which coordinates were, where they are huge
   V *mh, *ml, *e;             // the estimate, hi + lo
   P own, k, q;                // its gap or height; k, q above
   V *partial, *total;         // sums of each task, and of all
@@ -188,10 +191,30 @@ struct Unit {
     }
   }
 
+  // Brings a half-space set whose squares would overflow to coordinates of at most 1, an isometry.
+  void dilate() {
+    dilated = splat<V>(1.0);
+    if (!half || !job.wide) return;
+    V most{};
+    for (int64_t i = 0; i < groups * d; ++i) most = vmax<V>(most, vabs<V>(x[i]));
+    if (count == 1) {
+      for (int l = 1; l < L; ++l) most[0] = most[l] > most[0] ? most[l] : most[0];
+      most = splat<V>(most[0]);
+    }
+    if (!any(most > kHuge)) return;
+    for (int l = 0; l < L; ++l) dilated[l] = most[l] > kHuge ? std::ldexp(1.0, -std::ilogb(most[l]) / 2) : 1.0;
+    // by two factors, whose product may have no float
+    for (int64_t i = 0; i < groups * d; ++i) {
+      const V y = x[i] * dilated * dilated;
+      x[i] = i % d == d - 1 ? vmax<V>(y, splat<V>(std::numeric_limits<double>::min())) : y;
+    }
+  }
+
   // Coordinates and scales; in pairs where `want`.
   void load(bool want) {
     fine = want;
     job.wide ? gather<double>() : gather<float>();
+    dilate();
     each_group([&](int64_t g) {
       V* p = x + g * d;
       if (half) {
@@ -201,7 +224,7 @@ struct Unit {
         sl[g] = ((1.0 - r.hi) - r.lo) * s[g];
       } else if (!want) {
         V n{};
-        for (int64_t j = 0; j < d; ++j) n = mad(p[j], p[j], n);
+        for (int64_t j = 0; j < d; ++j) n = mad(p[j], p[j], n);  // float32 rows: nothing overflows
         if (xl) {
           s[g] = 1.0 + vsqrt<V>(mad(c, n, splat<V>(1.0)));
           const V inv = 1.0 / s[g];
@@ -211,11 +234,20 @@ struct Unit {
         }
       } else {
         P n(V{}, V{});
-        for (int64_t j = 0; j < d; ++j) n = add(n, two_prod<V>(p[j], p[j]));
+        V by = splat<V>(1.0);  // a power of two that keeps squares in range
+        if (xl) {
+          V most{};
+          for (int64_t j = 0; j < d; ++j) most = vmax<V>(most, vabs<V>(p[j]));
+          by = select<V>(most > kHuge, splat<V>(0x1p-600), by);
+        }
+        for (int64_t j = 0; j < d; ++j) {
+          const V y = p[j] * by;
+          n = add(n, two_prod<V>(y, y));
+        }
         n = mul(n, c);
         const P one(splat<V>(1.0));
         if (xl) {
-          const P r = add(one, root(add(one, n)));
+          const P r = add(one, mul(root(add(P(by * by), n)), 1.0 / by));
           s[g] = r.hi;
           sl[g] = r.lo;
           for (int64_t j = 0; j < d; ++j) {
