@@ -542,7 +542,9 @@ class Manifold(GeooptManifold):
         set has not converged.  Compiled, the result is within 1.1 ulp normwise of the exact mean of the given floats
         (found in twofold sums): anywhere in the ball; on the hyperboloid where the mean, not the points, lies within
         normalised radius 50 of the origin in float32 and 30 in float64; in the half-space within 60.  Twofold sums do
-        not place a mean farther out: it is warned of, and a point of the set may stand in.  Twice differentiable in points, weights and curvature, by the implicit function theorem (Lou et al.,
+        not place a mean farther out: it is warned of, and a point of the set may stand in.
+
+        Twice differentiable in points, weights and curvature, by the implicit function theorem (Lou et al.,
         "Differentiating through the Fréchet Mean", 2020, theorem 3.1); first derivatives are within 16 ulp normwise.
         Under ``torch.func`` differentiable once.
         """
