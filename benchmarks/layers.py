@@ -4,8 +4,8 @@
     python benchmarks/layers.py --write    and layers.md beside this file
 
 Time is forward and backward of one layer, the least of several rounds in which the layers take turns; memory is what
-a process grows by at its peak, input and edges included, each layer in a process of its own.  Weights learn; the input does so where the layer
-is an inner one (16 to 16 channels), and is data where it is the first (1,433 to 16).
+a process grows by at its peak, input and edges included, each layer in a process of its own.  Weights learn; the input
+does so where the layer is an inner one (16 to 16 channels), and is data where it is the first (1,433 to 16).
 """
 
 from __future__ import annotations

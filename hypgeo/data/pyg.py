@@ -12,7 +12,7 @@ __all__ = ["geometric"]
 
 
 def geometric(graph: Graph) -> Data:
-    """PyG's ``Data`` of a graph: ``edge_index`` in both directions, ``edge_weight`` where there are lengths, ``labels``.
+    """PyG's ``Data`` of a graph: ``edge_index`` both ways, ``edge_weight`` where there are lengths, ``labels``.
 
     ``geometric(hypgeo.data.mammals())`` is WordNet's mammals.  Lengths are distances: a convolution wants the nearer
     neighbour to weigh more.
