@@ -38,7 +38,7 @@ class Embedding:
     labels: n distinct labels (str or int if it is to be saved).
     points: (n, d) tensor, rows on `manifold`; for HalfSpaceTree each row is a node seen from its parent.
     manifold: PoincareBall, Lorentz, HalfSpace, Euclidean or HalfSpaceTree; distances are its own, so at curvature K
-      they are 1/sqrt(-K) times those at curvature -1.
+      they are 1/sqrt(-K) times those at curvature -1.  What a model learnt may be given as it is; no gradient is kept.
     provenance: how it was made (method, parameters, measured figures), anything JSON can hold.
     edges: (m, 2) indices of the graph's edges, kept for drawing and evaluation; weights: their (m,) lengths, if any.
     parent: (n,) int64 index of each node's parent, -1 at the root; taken from HalfSpaceTree, which knows it.
@@ -55,7 +55,7 @@ class Embedding:
         weights: npt.NDArray[np.float64] | None = None,
     ) -> None:
         self.labels: list[Hashable] = list(labels)
-        self.points = points
+        self.points = points.detach()
         self.manifold = manifold
         self.provenance: dict[str, Any] = dict(provenance or {})
         self.edges = None if edges is None else np.asarray(edges, dtype=np.int64)
@@ -105,7 +105,8 @@ class Embedding:
         """Largest distance from the root, or from the origin where there is no root."""
         if self.root is not None:
             return float(self._row(self.root).max())
-        return float(self.manifold.dist0(self.points).max())
+        with torch.no_grad():
+            return float(self.manifold.dist0(self.points).max())
 
     @property
     def bytes_per_node(self) -> float:
@@ -118,6 +119,12 @@ class Embedding:
     @property
     def _exact(self) -> bool:
         return isinstance(self.manifold, manifolds.HalfSpaceTree)
+
+    @property
+    def _curvature(self) -> float:
+        """Of the manifold, as it stands where it is learnt."""
+        with torch.no_grad():
+            return float(self.manifold.curvature)
 
     @cached_property
     def hidden(self) -> Tensor:
@@ -155,8 +162,7 @@ class Embedding:
         return label in self._index
 
     def __repr__(self) -> str:
-        curvature = float(getattr(self.manifold, "curvature", 0.0))
-        name = f"{type(self.manifold).__name__}(curvature={curvature:g})"
+        name = f"{type(self.manifold).__name__}(curvature={self._curvature:g})"
         return f"Embedding({self.n:,} nodes, dim {self.dim}, {name}, radius {self.radius:.4g})"
 
     # ---- distances ---------------------------------------------------------------------------------------------------
@@ -169,10 +175,11 @@ class Embedding:
         return torch.tensor(self.index(labels))
 
     def _dist(self, i: Tensor, j: Tensor) -> Tensor:
-        if self._exact:
-            found: Tensor = self.manifold.dist(self.points, i, j)
-        else:
-            found = self.manifold.dist(self.points[i], self.points[j])
+        with torch.no_grad():
+            if self._exact:
+                found: Tensor = self.manifold.dist(self.points, i, j)
+            else:
+                found = self.manifold.dist(self.points[i], self.points[j])
         return found.to(torch.float64)
 
     def _row(self, i: int) -> Tensor:
@@ -200,7 +207,8 @@ class Embedding:
             elif self._exact:
                 out[start : start + step] = self._dist(rows[:, None], j[None, :])
             else:
-                out[start : start + step] = self.manifold.pairwise_dist(self.points[rows], self.points[j])
+                with torch.no_grad():
+                    out[start : start + step] = self.manifold.pairwise_dist(self.points[rows], self.points[j])
         return out
 
     def point(self, u: Hashable, digits: int | None = None) -> tuple[Decimal, ...]:
@@ -245,7 +253,7 @@ class Embedding:
         if self._exact:
             ball: Tensor = self.manifold.to_ball(self.points)
         else:
-            target = manifolds.PoincareBall(curvature=float(self.manifold.curvature))
+            target = manifolds.PoincareBall(curvature=self._curvature)
             same = isinstance(self.manifold, manifolds.PoincareBall)
             ball = self.points if same else manifolds.convert(self.points, self.manifold, target)
         ball = ball.to(dtype)
@@ -262,7 +270,7 @@ class Embedding:
         rows = ball.detach().cpu().contiguous().numpy()
         _, which, counts = np.unique(rows, axis=0, return_inverse=True, return_counts=True)
         wide = rows.astype(np.float64)
-        rim = (wide**2).sum(axis=1) * -float(self.manifold.curvature) >= 1
+        rim = (wide**2).sum(axis=1) * -self._curvature >= 1
         return int((rim | (counts[which.reshape(-1)] > 1)).sum())
 
     def to_numpy(self, dtype: npt.DTypeLike = np.float64, model: str = "ball") -> npt.NDArray[Any]:
@@ -285,7 +293,7 @@ class Embedding:
         keys = [str(label) for label, keep in zip(self.labels, shown, strict=True) if keep]
         if len(set(keys)) != len(keys):
             raise ValueError("two labels are the same when written as strings, which is how gensim keeps them.")
-        vectors = self.to_numpy(dtype)[shown] * math.sqrt(-float(self.manifold.curvature))
+        vectors = self.to_numpy(dtype)[shown] * math.sqrt(-self._curvature)
         keyed = PoincareKeyedVectors(self.dim, 0, dtype=np.dtype(dtype).type)
         keyed.add_vectors(keys, vectors.astype(dtype))
         return keyed
@@ -327,7 +335,7 @@ class Embedding:
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         geometry: dict[str, Any] = {"name": type(self.manifold).__name__}
         if geometry["name"] != "Euclidean":
-            geometry["curvature"] = float(self.manifold.curvature)
+            geometry["curvature"] = self._curvature
         header = {
             "format": FORMAT,
             "version": str(VERSION),

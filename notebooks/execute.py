@@ -24,6 +24,7 @@ def executed(path: Path, folder: Path) -> Any:
     """The notebook with the outputs of a run in `folder`; an exception where a cell fails."""
     notebook = nbformat.read(path, as_version=4)
     environment = {key: value for key, value in os.environ.items() if key != "HYPGEO_DATA"}
+    environment["PYTHONWARNINGS"] = "ignore:IProgress"  # tqdm misses a widget, and says where it is installed
     client = NotebookClient(notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
     client.execute(env=environment)
     return notebook
@@ -39,7 +40,8 @@ def store(notebook: Any, path: Path) -> None:
             if "image/png" in data:
                 picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).convert("RGB")
                 small = io.BytesIO()
-                picture.quantize(96, dither=Image.Dither.NONE).save(small, "png", optimize=True)
+                few = picture.quantize(128, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+                few.save(small, "png", optimize=True)
                 data["image/png"] = base64.b64encode(small.getvalue()).decode()
             if "text/html" in data:
                 data.pop("text/plain", None)  # holds an address

@@ -432,3 +432,19 @@ def test_the_file_obeys_the_umask_and_follows_links(tmp_path):
 def test_plot(tmp_path):
     in_space("PoincareBall").plot(tmp_path / "x.png", labels=False)
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.filterwarnings("error")  # torch warns where a number is taken out of a graph of gradients
+@pytest.mark.parametrize("space", [PoincareBall, Lorentz])
+def test_takes_what_a_model_learnt(space, tmp_path):
+    manifold = space(curvature=-2.0, learnable=True)
+    points = manifold.from_normal_coordinates(torch.nn.Parameter(BALL.clone()))
+    made = Embedding(LABELS, points, manifold, edges=EDGES, parent=torch.tensor([-1, 0, 0, 1, 1]))
+    same = Embedding(LABELS, points.detach(), space(curvature=-2.0))
+    assert "curvature=-2" in repr(made)
+    assert made.nearest("c", 2) == same.nearest("c", 2)
+    assert not made.pairwise().requires_grad and torch.equal(made.pairwise(), same.pairwise())
+    assert torch.equal(torch.from_numpy(made.to_numpy()), same.to_tensor())
+    made.plot(tmp_path / "x.png", scale=1, labels=False)
+    made.save(tmp_path / "x.safetensors")
+    assert torch.equal(Embedding.load(tmp_path / "x.safetensors").points, same.points)

@@ -12,7 +12,7 @@ from hypgeo.data.wordnet import wordnet_nouns as wordnet_nouns
 from hypgeo.data.wordnet import wordnet_sala as wordnet_sala
 
 # What needs torch_geometric is imported when it is asked for.
-_GEOMETRIC = {"Airport": "airport", "Disease": "disease", "geometric": "geometric", "planetoid": "cora"}
+_GEOMETRIC = {"Airport": "airport", "Disease": "disease", "geometric": "pyg", "planetoid": "cora"}
 
 
 def __getattr__(name: str) -> Any:

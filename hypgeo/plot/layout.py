@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
@@ -209,13 +210,15 @@ def polar_tree(embedding: Any) -> PolarTree:
     if relative is not None:
         coordinates = points.detach().cpu().double().numpy()
         return _from_half_plane(coordinates[:, 0], coordinates[:, 1], _as_parent(relative))
-    if not float(manifold.curvature) < 0:
+    with torch.no_grad():  # it may be learnt
+        curvature = float(manifold.curvature)
+    if not curvature < 0:
         raise ValueError(f"{type(manifold).__name__} has no disk: draw an embedding in hyperbolic space.")
     with warnings.catch_warnings():
         # What a float64 ball cannot tell apart is drawn at one place; there is nothing to warn of.
         warnings.simplefilter("ignore", UserWarning)
         points = embedding.to_tensor(model="ball")
-    ball = points.detach().cpu().double().numpy() * math.sqrt(-float(manifold.curvature))
+    ball = points.detach().cpu().double().numpy() * math.sqrt(-curvature)
     z = ball[:, 0] + 1j * ball[:, 1]
     if not np.all(np.isfinite(z)):
         raise ValueError(
