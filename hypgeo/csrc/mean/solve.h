@@ -56,7 +56,7 @@ void plain_sums(const Unit& u, int64_t begin, int64_t end, V* out) {
     } else {
       const Bend b = bend(h);
       const V f = weight * b.a * s, lean = c * weight * b.lean(s);
-      first = mad(weight, b.across, first);
+      first = mad(weight, packed ? splat<V>(1.0) : b.across, first);
       if (!packed) {
         u.kappa[g] = kn;
         u.leaning[g] = lean;
@@ -106,7 +106,7 @@ void fine_sums(const Unit& u, int64_t begin, int64_t end, V* out) {
       P a;
       const Bend b = bend(h, a);
       f = mul(f, a);
-      first = mad(weight, b.across, first);
+      first = mad(weight, packed ? splat<V>(1.0) : b.across, first);
       const V lean = c * weight * b.lean(s.hi);
       if (packed) {
 #pragma GCC unroll 8
@@ -211,14 +211,19 @@ void add_up(Unit& u, bool fine) {
   }
 }
 
-// ---- the Newton equation (sum of `first` times the identity, plus the packed or implied rest) z = r
+// ---- the Newton equation, Hessian times z = r
+// The packed sums are those of -w (r coth r - 1) n n'.  The identity's share of each point is w r coth r, which would
+// cancel with them along n; with n'n = 1 the diagonal is the sum of w, and of the others' sums, all positive.
 inline void solve_dense(Unit& u, const V* r, V* z) {  // L D L', in place
   const int64_t d = u.d;
   V *const H = u.total + 3 + 2 * d, *const inv = u.temp, *const v = u.temp + d;
-  const V first = u.total[0];
+  V own[kDense];
+  for (int64_t i = 0; i < d; ++i) own[i] = H[i * (i + 1) / 2 + i];
   V* row = H;
   for (int64_t i = 0; i < d; ++i) {
-    row[i] += first;
+    V others{};
+    for (int64_t j = 0; j < d; ++j) others += j == i ? V{} : own[j];
+    row[i] = u.total[0] - others;
     V* other = H;
     for (int64_t j = 0; j < i; ++j) {  // v: row i of L D
       V a = row[j];

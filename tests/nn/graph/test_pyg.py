@@ -109,7 +109,8 @@ def test_a_mask_of_edges_is_their_weight(aggr: str) -> None:
     set_masks(net, nn.Parameter(mask), EDGES, apply_sigmoid=False)
     torch.testing.assert_close(net(x, EDGES), want, rtol=1e-5, atol=1e-6)
     net(x, EDGES).sum().backward()
-    assert float(net._edge_mask.grad.abs().min()) > 0
+    several = torch.bincount(EDGES[1])[EDGES[1]] > 1  # a mean of one point is that, whatever its weight
+    assert float(net._edge_mask.grad[several].abs().min()) > 0
     clear_masks(net)
     off = mask.clone().index_fill(0, (EDGES[1] == 2).nonzero().squeeze(1), 0.0)
     set_masks(net, nn.Parameter(off), EDGES, apply_sigmoid=False)
