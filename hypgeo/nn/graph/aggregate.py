@@ -137,9 +137,11 @@ class ManifoldConv(MessagePassing):
             index = (index.unsqueeze(-1) * heads[0] + torch.arange(heads[0], device=index.device)).reshape(-1)
             size = size * heads[0]
         if edge_weight is not None:  # a node whose weights are all 0 has no neighbours
-            some = inputs.new_zeros(size).index_add(0, index, (edge_weight != 0).to(inputs.dtype)) > 0
-            edge_weight = torch.where(some[index], edge_weight, 1.0)
-            inputs = torch.where(some[index].unsqueeze(-1), inputs, self.manifold.origin(inputs.shape[-1:]).to(inputs))
+            weighs = inputs.new_zeros(size).index_add(0, index, (edge_weight != 0).to(inputs.dtype))[index] > 0
+            if torch.compiler.is_compiling() or not bool(weighs.all()):
+                origin = self.manifold.origin(inputs.shape[-1:]).to(inputs)
+                edge_weight = torch.where(weighs, edge_weight, 1.0)
+                inputs = torch.where(weighs.unsqueeze(-1), inputs, origin)
         mean = self.manifold.midpoint if self.kind == "midpoint" else self.manifold.frechet_mean
         out = mean(inputs, edge_weight, index=index, dim_size=size)
         return out.unflatten(0, (-1, *heads)) if heads else out
