@@ -37,14 +37,14 @@ from scipy.stats import rankdata
 from torch import Tensor, nn
 from torch_geometric import seed_everything
 from torch_geometric.data import Data
-from torch_geometric.nn import GATConv, GCNConv
+from torch_geometric.nn import APPNP, GATConv, GCNConv
 from torch_geometric.utils import negative_sampling, to_undirected
 from tqdm import tqdm
 
 from hypgeo import Euclidean, HalfSpace, Lorentz, PoincareBall, data
 from hypgeo import nn as hnn
 from hypgeo.manifolds import Manifold
-from hypgeo.nn.graph import DegreeFeatures, HGATConv, HGCNConv
+from hypgeo.nn.graph import HAPPNP, DegreeFeatures, HGATConv, HGCNConv
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "embeddings"))
 from measure import machine
@@ -63,7 +63,7 @@ class Settings:
     """A model and how it is trained."""
 
     space: str = "ball"
-    layers: str = "gg"  # one letter a layer: l linear, g graph convolution, a graph attention
+    layers: str = "gg"  # one letter a layer: l linear, g graph convolution, a graph attention, p propagation at the end
     hidden: int = 16
     dim: int = 16
     heads: int = 1
@@ -85,6 +85,7 @@ class Settings:
     epochs: int = 2000
     patience: int = 200
     every: int = 1  # epochs from one validation to the next
+    select: str = "score"  # the epoch of the best validation score, or (classes) of the least validation "loss"
 
 
 class Net(nn.Module):
@@ -94,49 +95,56 @@ class Net(nn.Module):
         super().__init__()
         self.settings = s
         self.table = nn.Parameter(0.1 * torch.randn(nodes, s.embedding)) if s.embedding else None
-        self.layers, self.after, self.last = nn.ModuleList(), nn.ModuleList(), Euclidean()
+        self.layers, self.after = nn.ModuleList(), nn.ModuleList()
         last: Manifold = Euclidean()
         width = features + s.embedding
         for i, kind in enumerate(s.layers):
-            end = i == len(s.layers) - 1
+            end = i == len(s.layers.rstrip("p")) - 1
             space = SPACES[s.space](
                 *([] if s.space == "flat" else [s.curvature]), learnable=s.learnable and s.space != "flat"
             )
-            out = (s.dim if end and not classes else s.hidden) if kind != "a" or not end or classes else s.dim
-            self.layers.append(self.layer(kind, width, out, last, space))
-            width = out * (s.heads if kind == "a" else 1)
-            act: nn.Module = nn.Identity() if end and not classes else hnn.Activation(space, getattr(F, s.activation))
-            norm = [hnn.BatchNorm(width, space)] if s.batch_norm else []
-            self.after.append(nn.Sequential(*norm, act))
-            last = space
-        self.last = last
-        self.head = hnn.Hyperplanes(width, classes, last) if classes else hnn.FermiDiracDecoder(last, learnable=True)
+            heads = s.heads if kind == "a" and not end else 1
+            out = s.hidden if not end else classes or s.dim
+            if kind == "p":
+                self.layers.append(self.layer(kind, width, width, 1, last, last))
+                continue
+            if end and classes and kind == "l" and "p" not in s.layers:
+                self.layers.append(hnn.Hyperplanes(width, classes, last))
+                break
+            self.layers.append(self.layer(kind, width, out, heads, last, space))
+            width, last = out * heads, space
+            if not end:
+                norm = [hnn.BatchNorm(width, space)] if s.batch_norm else []
+                self.after.append(nn.Sequential(*norm, hnn.Activation(space, getattr(F, s.activation))))
+        self.head = None if classes else hnn.FermiDiracDecoder(last, learnable=True)
 
-    def layer(self, kind: str, width: int, out: int, last: Manifold, space: Manifold) -> nn.Module:
+    def layer(self, kind: str, width: int, out: int, heads: int, last: Manifold, space: Manifold) -> nn.Module:
         s = self.settings
         if kind == "l":
             return hnn.Linear(width, out, space, in_manifold=last, gain=2**0.5)
+        if kind == "p":
+            return APPNP(10, 0.1) if s.space == "flat" else HAPPNP(10, 0.1, space, aggr=s.aggr, cached=not s.drop_edge)
         if s.space == "flat":  # PyG's own
             if kind == "g":
                 return GCNConv(width, out, cached=not s.drop_edge)
-            return GATConv(width, out, s.heads, dropout=s.attention_dropout)
+            return GATConv(width, out, heads, dropout=s.attention_dropout)
         if kind == "g":
             keep: Any = {"aggr": s.aggr, "normalize": s.normalize, "cached": not s.drop_edge}
             return HGCNConv(width, out, space, in_manifold=last, **keep)
-        return HGATConv(width, out, space, s.heads, dropout=s.attention_dropout, in_manifold=last, aggr=s.aggr)
+        return HGATConv(width, out, space, heads, dropout=s.attention_dropout, in_manifold=last, aggr=s.aggr)
 
     def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:
         if self.table is not None:
             x = torch.cat((x, self.table), 1)
         space: Manifold = Euclidean()
-        for kind, layer, after in zip(self.settings.layers, self.layers, self.after, strict=True):
-            if self.training:
+        for i, (kind, layer) in enumerate(zip(self.settings.layers, self.layers, strict=True)):
+            if self.training and kind != "p":
                 x = dropped(x, space, self.settings.dropout)
-            x = after(layer(x) if kind == "l" else layer(x, edge_index))
+            x = layer(x) if kind == "l" else layer(x, edge_index)
             space = getattr(layer, "manifold", space)
-        if isinstance(self.head, hnn.FermiDiracDecoder):
-            return x
-        return self.head(dropped(x, space, self.settings.dropout) if self.training else x)
+            x = self.after[i](x) if i < len(self.after) else x
+        classes = self.head is None and not isinstance(self.layers[-1], hnn.Hyperplanes)
+        return space.normal_coordinates(x) if classes else x
 
 
 def dropped(x: Tensor, space: Manifold, p: float) -> Tensor:
@@ -212,7 +220,7 @@ def train(dataset: str, task: str, s: Settings, seed: int, save: Path | None = N
     net = Net(s, d.num_nodes, x.shape[1], classes)
     groups = hnn.parameter_groups(net, curvature_lr=s.curvature_lr, weight_decay=s.weight_decay)
     adam = torch.optim.Adam(groups, lr=s.lr)
-    best, test, at, steps, stepping = -1.0, 0.0, 0, 0, 0.0
+    rank, best, test, at, steps, stepping = -np.inf, 0.0, 0.0, 0, 0, 0.0
     bar = tqdm(range(1, s.epochs + 1), desc=f"{dataset} {s.space} {s.layers} seed {seed}", leave=False, disable=None)
     for epoch in bar:
         start = time.perf_counter()
@@ -230,16 +238,18 @@ def train(dataset: str, task: str, s: Settings, seed: int, save: Path | None = N
             continue
         net.eval()
         with torch.no_grad():
-            out = net(x, message)
+            out, measure = net(x, message), None
             if links is not None:
                 val, now = (auc(net.head(out, pairs).numpy(), edge) for pairs, edge in (links.val, links.test))
             else:
                 right = out.argmax(1) == d.y
                 val, now = (right[m].float().mean().item() for m in (d.val_mask, d.test_mask))
+                if s.select == "loss":
+                    measure = -F.cross_entropy(out[d.val_mask], d.y[d.val_mask]).item()
         if not loss.isfinite():
             raise FloatingPointError(f"{dataset}, {s}, seed {seed}: the loss is {loss.item()} in epoch {epoch}")
-        if val > best:
-            best, test, at = val, now, epoch
+        if (val if measure is None else measure) > rank:
+            rank, best, test, at = val if measure is None else measure, val, now, epoch
             if save is not None:
                 save.parent.mkdir(parents=True, exist_ok=True)
                 save_file({k: v.contiguous() for k, v in unshared(net)}, save)

@@ -52,7 +52,7 @@ def test_every_kind_of_layer_trains_and_a_seed_repeats(
     graphs: ModuleType, monkeypatch: pytest.MonkeyPatch, space: str, task: str
 ) -> None:
     monkeypatch.setattr(graphs, "graph", lambda name, seed: tree())
-    s = graphs.Settings(space=space, layers="lga", heads=2, embedding=3, dropout=0.2, epochs=4, batch_norm=True)
+    s = graphs.Settings(space=space, layers="lgap", heads=2, embedding=3, dropout=0.2, epochs=4, batch_norm=True)
     first, second = (graphs.train("tree", task, s, 0) for _ in range(2))
     for r in (first, second):
         del r["epochs_per_s"]
