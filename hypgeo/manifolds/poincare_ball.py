@@ -101,8 +101,12 @@ class PoincareBall(Manifold):
         return _number(ops.busemann(x, direction, self.c), keepdim)
 
     def certainly_holds(self, x: Tensor) -> bool:
-        size = torch.linalg.vector_norm(x, dim=-1)
-        return bool((size * self.c.detach().sqrt().to(x.device) < 1 - 1e-3).all())
+        c = self.c.detach().to(x.device)
+        size = torch.linalg.vector_norm(x, dim=-1) * c.sqrt()
+        doubt = ~(size < 1 - 64 * torch.finfo(x.dtype).eps)  # the norm's own rounding
+        if c.dim() or not bool(doubt.any()):
+            return not bool(doubt.any())
+        return self._check_point_on_manifold(x[doubt])[0]
 
     # ------------------------------------------------------------------------------------------ gyrovector space
     def mobius_add(self, x: Tensor, y: Tensor) -> Tensor:

@@ -18,7 +18,8 @@ class HAPPNP(NormalizedConv):
 
     Gasteiger et al., "Predict then Propagate", 2019, equation 4, with points for features: each step gathers the
     neighbours' points as ``aggr`` says (see :class:`ManifoldConv`), and goes back the fraction alpha of the way to
-    where the node began.  With "tangent" that is APPNP of the normal coordinates at the origin; on ``Euclidean()`` PyG's own.
+    where the node began.  With "tangent" that is APPNP of the normal coordinates at the origin; on ``Euclidean()`` it
+    is PyG's own.
 
     Shapes
     ------
