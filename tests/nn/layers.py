@@ -20,7 +20,7 @@ from hypgeo.nn import (
     Sequential,
     ToManifold,
 )
-from hypgeo.nn.graph import HGATConv, HGCNConv
+from hypgeo.nn.graph import HAPPNP, HGATConv, HGCNConv
 
 MODELS = (PoincareBall, Lorentz, HalfSpace)
 EDGES = torch.tensor([[0, 1, 2, 3, 4, 5, 6, 0, 2, 5], [1, 2, 3, 4, 5, 6, 0, 3, 0, 1]])
@@ -55,6 +55,7 @@ LAYERS: dict[str, Case] = {
         for conv in (HGCNConv, HGATConv)
         for aggr in ("tangent", "local", "midpoint", "frechet", "max")
     },
+    **{f"HAPPNP {a}": Case(lambda m, a=a: HAPPNP(2, 0.3, m, aggr=a), company=(EDGES,)) for a in ("tangent", "frechet")},
     "HGCNConv sym": Case(lambda m: HGCNConv(3, 3, m, normalize="sym"), company=(EDGES,)),
     "HGATConv heads": Case(lambda m: HGATConv(3, 2, m, heads=3, aggr="frechet"), company=(EDGES,)),
     "HGATConv averaged": Case(lambda m: HGATConv(3, 2, m, heads=3, concat=False), company=(EDGES,)),
