@@ -298,11 +298,16 @@ def models(task: dict[str, Any]) -> dict[str, Settings]:
     return {k: Settings(**{**task.get("shared", {}), **v}) for k, v in task["models"].items()}
 
 
-def run(name: str, task: dict[str, Any], model: str, s: Settings, seeds: int, runs: Path, save: bool) -> dict[str, Any]:
-    """The scores of a model, seed by seed; those that are in `runs` already are not computed again."""
+def kept(name: str, task: dict[str, Any], model: str, s: Settings, runs: Path) -> tuple[Path, dict[str, Any]]:
+    """The file of a model's scores, and what it holds by seed."""
     key = hashlib.sha256(json.dumps([task["dataset"], task["predict"], asdict(s)], sort_keys=True).encode()).hexdigest()
     path = runs / f"{name}-{model}-{key[:12]}.json"
-    known = json.loads(path.read_text()) if path.is_file() else {}
+    return path, json.loads(path.read_text()) if path.is_file() else {}
+
+
+def run(name: str, task: dict[str, Any], model: str, s: Settings, seeds: int, runs: Path, save: bool) -> dict[str, Any]:
+    """The scores of a model, seed by seed; those that are in `runs` already are not computed again."""
+    path, known = kept(name, task, model, s, runs)
     for seed in range(seeds):
         if str(seed) not in known:
             weights = path.with_name(f"{path.stem}-{seed}.safetensors") if save else None
@@ -378,6 +383,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--runs", type=Path, default=Path("runs/graphs"), help="where scores are kept")
+    parser.add_argument("--known", action="store_true", help="only models all of whose seeds are there")
     parser.add_argument("--save", action="store_true", help="keep the best weights of every seed there, too")
     parser.add_argument("--tune", type=int, metavar="N", help="instead: the best of N random settings a model")
     parser.add_argument("--write", action="store_true", help="write benchmarks/graphs.md")
@@ -392,6 +398,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         task = tasks()[name]
         for model, s in models(task).items():
             if args.models and model not in args.models:
+                continue
+            if args.known and len(kept(name, task, model, s, args.runs)[1]) < args.seeds:
                 continue
             if args.tune:
                 print(f"{name} {model}: {tune(task, s, args.tune, min(args.seeds, 2))}")
