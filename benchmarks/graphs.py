@@ -412,8 +412,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"Written by `python benchmarks/graphs.py --write`: {args.seeds} seeds, mean ± standard deviation in "
             f"per cent (area under the ROC curve for links, accuracy for classes), {args.threads} thread.\n"
             f"Measured on {machine()}.\n\n"
-            "Settings were found by a few trials on validation, for the hyperbolic models; flat ones take those of their "
-            "hyperbolic twins, and have had no search of their own (`--tune`).  "
+            "Settings were found by a few trials on validation, for the hyperbolic models; flat ones take those of "
+            "their hyperbolic twins, and have had no search of their own (`--tune`).  "
             + ("Rows are the runs that were finished, two at a time on this machine.\n\n" if args.known else "\n\n")
         )
         (FOLDER / "graphs.md").write_text(head + table(results) + "\n")
