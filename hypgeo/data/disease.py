@@ -22,8 +22,8 @@ class Disease(InMemoryDataset):
     """A tree of contacts along which an infection spreads: for link prediction as published, or simulated.
 
     task "link_prediction": the 2,665 nodes and 2,664 edges of Chami et al., "Hyperbolic Graph Convolutional Neural
-    Networks", 2019, with their 11 features.  The last of them says where in the tree a node sits: by its difference
-    alone, edges are told from other pairs with an area under the ROC curve of 0.998.
+    Networks", 2019, with their 11 features.  The last of them says where in the tree a node sits, and all but gives
+    the edges away.
     Read from hgcn/disease_lp, found as ``hypgeo.data.local.find`` says.
 
     task "node_classification": who gets infected.  The features of the published data are lost, so this is a

@@ -48,9 +48,6 @@ class Layer(nn.Module):
         """
         expect_points(type(self).__name__, self.in_manifold, x, channels)
 
-    def extra_repr(self) -> str:
-        return ""
-
 
 def expect_points(name: str, manifold: Manifold, x: Tensor, channels: int | None = None) -> None:
     if not isinstance(x, Tensor) or not x.is_floating_point() or x.dim() == 0:

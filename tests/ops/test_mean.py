@@ -517,6 +517,7 @@ def test_no_mean_is_nan_however_far_the_points(cls, dtype):
             ok = y.isfinite().all()
             assert ok and m.check_point_on_manifold(y.detach())
             if n == 1:
+                assert not said
                 torch.testing.assert_close(y, x.squeeze(1), rtol=2 * torch.finfo(dtype).eps, atol=0)
             if not said:
                 slope = torch.autograd.grad(y, (x, m.log_scale), torch.ones_like(y), retain_graph=True)

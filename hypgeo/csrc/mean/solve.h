@@ -565,7 +565,10 @@ inline void solve(const Job& job, const int64_t* sets, int count) {
     bool known = u.own.hi[l] > 0.0;
     for (int64_t j = 0; j < u.d; ++j) known &= std::isfinite(center[j]);
     const int64_t size = u.size_of(set);
-    if (size == 1 && known) job.status[set] = status[l];
+    if (size == 1) {  // exact however far out, where it is a point
+      const int64_t row = heaviest(job, set);
+      if (job.wide ? is_point<double>(job, set, row) : is_point<float>(job, set, row)) job.status[set] = status[l];
+    }
     if (size == 1 || (size > 0 && !known)) {
       job.wide ? stand_in<double>(job, set) : stand_in<float>(job, set);
       continue;
