@@ -38,7 +38,7 @@ from torch import Tensor, nn
 from torch_geometric import seed_everything
 from torch_geometric.data import Data
 from torch_geometric.nn import APPNP, GATConv, GCNConv
-from torch_geometric.utils import negative_sampling, to_undirected
+from torch_geometric.utils import to_undirected
 from tqdm import tqdm
 
 from hypgeo import Euclidean, HalfSpace, Lorentz, PoincareBall, data
@@ -95,8 +95,8 @@ class Net(nn.Module):
         super().__init__()
         self.settings = s
         self.table = nn.Parameter(0.1 * torch.randn(nodes, s.embedding)) if s.embedding else None
-        self.layers, self.after = nn.ModuleList(), nn.ModuleList()
         last: Manifold = Euclidean()
+        body: list[nn.Module] = []
         width = features + s.embedding
         for i, kind in enumerate(s.layers):
             end = i == len(s.layers.rstrip("p")) - 1
@@ -106,16 +106,21 @@ class Net(nn.Module):
             heads = s.heads if kind == "a" and not end else 1
             out = s.hidden if not end else classes or s.dim
             if kind == "p":
-                self.layers.append(self.layer(kind, width, width, 1, last, last))
+                body.append(self.layer(kind, width, width, 1, last, last))
                 continue
+            if s.dropout:
+                body.append(hnn.Dropout(last, s.dropout) if body else FeatureDropout(s.dropout))
             if end and classes and kind == "l" and "p" not in s.layers:
-                self.layers.append(hnn.Hyperplanes(width, classes, last))
+                body.append(hnn.Hyperplanes(width, classes, last))
                 break
-            self.layers.append(self.layer(kind, width, out, heads, last, space))
+            body.append(self.layer(kind, width, out, heads, last, space))
             width, last = out * heads, space
             if not end:
-                norm = [hnn.BatchNorm(width, space)] if s.batch_norm else []
-                self.after.append(nn.Sequential(*norm, hnn.Activation(space, getattr(F, s.activation))))
+                body += [hnn.BatchNorm(width, space)] if s.batch_norm else []
+                body.append(hnn.Activation(space, getattr(F, s.activation)))
+        if classes and not isinstance(body[-1], hnn.Hyperplanes):
+            body.append(hnn.FromManifold(last))
+        self.body = hnn.Sequential(*body)
         self.head = None if classes else hnn.FermiDiracDecoder(last, learnable=True)
 
     def layer(self, kind: str, width: int, out: int, heads: int, last: Manifold, space: Manifold) -> nn.Module:
@@ -136,22 +141,16 @@ class Net(nn.Module):
     def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:
         if self.table is not None:
             x = torch.cat((x, self.table), 1)
-        space: Manifold = Euclidean()
-        for i, (kind, layer) in enumerate(zip(self.settings.layers, self.layers, strict=True)):
-            if self.training and kind != "p":
-                x = dropped(x, space, self.settings.dropout)
-            x = layer(x) if kind == "l" else layer(x, edge_index)
-            space = getattr(layer, "manifold", space)
-            x = self.after[i](x) if i < len(self.after) else x
-        classes = self.head is None and not isinstance(self.layers[-1], hnn.Hyperplanes)
-        return space.normal_coordinates(x) if classes else x
+        return self.body(x, edge_index)
 
 
-def dropped(x: Tensor, space: Manifold, p: float) -> Tensor:
-    """Dropout of features, which may be sparse, or of points."""
-    if x.layout is torch.sparse_csr:
-        return torch.sparse_csr_tensor(x.crow_indices(), x.col_indices(), F.dropout(x.values(), p), x.shape)
-    return hnn.Dropout(space, p)(x)
+class FeatureDropout(nn.Dropout):
+    """Dropout of features, which may be sparse."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.layout is torch.sparse_csr:
+            return torch.sparse_csr_tensor(x.crow_indices(), x.col_indices(), super().forward(x.values()), x.shape)
+        return super().forward(x)
 
 
 # ---------------------------------------------------------------------------------------------------- data
@@ -178,6 +177,7 @@ class Links:
     train: Tensor
     val: tuple[Tensor, np.ndarray]
     test: tuple[Tensor, np.ndarray]
+    taken: Tensor  # pairs that are no negatives, training edges both ways and loops: sorted numbers u * nodes + v
 
 
 def split_links(d: Data, seed: int) -> Links:
@@ -186,7 +186,20 @@ def split_links(d: Data, seed: int) -> Links:
     train, val, test = split(d)
     pairs = train.edge_label_index
     ends = [(p.edge_label_index, p.edge_label.numpy() > 0) for p in (val, test)]
-    return Links(pairs, ends[0], ends[1])
+    n = train.num_nodes
+    loops = torch.arange(n) * (n + 1)
+    taken = torch.cat((pairs[0] * n + pairs[1], pairs[1] * n + pairs[0], loops)).unique()
+    return Links(pairs, ends[0], ends[1], taken)
+
+
+def negatives(taken: Tensor, nodes: int, count: int) -> Tensor:
+    """Pairs of nodes that are not taken, drawn evenly (2, count)."""
+    found = taken[:0]
+    while len(found) < count:
+        drawn = torch.randint(nodes * nodes, (count - len(found) + 64,))
+        at = torch.searchsorted(taken, drawn).clamp_max(len(taken) - 1)
+        found = torch.cat((found, drawn[taken[at] != drawn]))
+    return torch.stack((found[:count] // nodes, found[:count] % nodes))
 
 
 def prepared(d: Data, s: Settings, airport: bool) -> Tensor:
@@ -219,7 +232,7 @@ def train(dataset: str, task: str, s: Settings, seed: int, save: Path | None = N
     classes = 0 if links is not None else int(d.y.max()) + 1
     net = Net(s, d.num_nodes, x.shape[1], classes)
     groups = hnn.parameter_groups(net, curvature_lr=s.curvature_lr, weight_decay=s.weight_decay)
-    adam = torch.optim.Adam(groups, lr=s.lr)
+    adam = torch.optim.Adam(groups, lr=s.lr, fused=True)
     rank, best, test, at, steps, stepping = -np.inf, 0.0, 0.0, 0, 0, 0.0
     bar = tqdm(range(1, s.epochs + 1), desc=f"{dataset} {s.space} {s.layers} seed {seed}", leave=False, disable=None)
     for epoch in bar:
@@ -280,8 +293,7 @@ def link_loss(net: Net, x: Tensor, links: Links, message: Tensor) -> Tensor:
     if share:
         kept = torch.rand(edges.shape[1]) >= share
         message, edges = to_undirected(edges[:, kept], num_nodes=len(x)), edges[:, ~kept]
-    known = torch.cat((links.train, links.train.flip(0)), 1)
-    others = negative_sampling(known, len(x), edges.shape[1])
+    others = negatives(links.taken, len(x), edges.shape[1])
     z = net(x, message)
     near, far = net.head(z, edges), net.head(z, others)
     zeros = torch.zeros_like
@@ -329,30 +341,38 @@ SEARCH: dict[str, list[Any]] = {  # the same for every model
     "hidden": [16, 32, 64],
     "activation": ["relu", "tanh", "elu"],
 }
-LINKS: dict[str, list[Any]] = {"drop_edge": [0.0, 0.0, 0.2, 0.5], "embedding": [0, 16, 32], "dim": [16]}
-HEADS: dict[str, list[Any]] = {"heads": [1, 4, 8], "attention_dropout": [0.0, 0.6]}
-DEPTH: dict[str, list[str]] = {"l": ["l", "ll", "lll"], "g": ["g", "gg", "ggg", "lg", "gl"], "a": ["a", "aa", "la"]}
+LINKS: dict[str, list[Any]] = {"drop_edge": [0.0, 0.2, 0.5], "embedding": [0, 16, 32], "dim": [16, 64]}
+HEADS: dict[str, list[Any]] = {"heads": [1, 4, 8], "hidden": [4, 8], "attention_dropout": [0.0, 0.6]}
+DEPTH: dict[str, list[str]] = {
+    "l": ["l", "ll", "lll"],
+    "g": ["g", "gg", "ggg", "lg", "gl", "lgg"],
+    "a": ["a", "aa", "la", "al"],
+    "p": ["llp"],
+}
 
 
-def tune(task: dict[str, Any], s: Settings, budget: int, seeds: int) -> Settings:
-    """The best of `budget` random settings by mean validation score over seeds, the given ones among them."""
+def drawn(task: dict[str, Any], s: Settings, rng: np.random.Generator) -> Settings:
+    """Random settings of a model's kind."""
+    kind = next(k for k in "pagl" if k in s.layers)
+    space = {**SEARCH, **(LINKS if task["predict"] == "links" else {}), **(HEADS if kind == "a" else {})}
+    space["layers"] = DEPTH[kind]
+    return replace(s, **{k: v[int(rng.integers(len(v)))] for k, v in space.items()})
+
+
+def tune(name: str, task: dict[str, Any], model: str, s: Settings, budget: int, seeds: int, runs: Path) -> Settings:
+    """The best of `budget` settings by mean validation score: those of the file, then random ones, alike for all."""
     rng = np.random.default_rng(0)
     best, found = -1.0, s
-    bar = tqdm(range(budget), desc=f"{task['dataset']} {s.space} {s.layers}", disable=None)
-    for i in bar:
-        trial = s
-        if i:
-            space = {**SEARCH, **(LINKS if task["predict"] == "links" else {}), **(HEADS if "a" in s.layers else {})}
-            kind = "a" if "a" in s.layers else "g" if "g" in s.layers else "l"
-            drawn = {k: v[int(rng.integers(len(v)))] for k, v in space.items()}
-            trial = replace(s, layers=DEPTH[kind][int(rng.integers(len(DEPTH[kind])))], **drawn)
-        score = statistics.mean(train(task["dataset"], task["predict"], trial, k)["val"] for k in range(seeds))
+    for i in tqdm(range(budget), desc=f"{name} {model}", disable=None):
+        trial = drawn(task, s, rng) if i else s
+        score = statistics.mean(run(name, task, model, trial, seeds, runs / "tune", False)["val"])
         if score > best:
             best, found = score, trial
-            base = Settings()
-            tqdm.write(
-                f"{best:.4f} " + ", ".join(f"{k} = {v!r}" for k, v in asdict(found).items() if v != getattr(base, k))
-            )
+    print(f"\n# {name}: {100 * best:.2f} on validation\n[models.{model}]")
+    base = asdict(Settings(**task.get("shared", {})))
+    for k, v in asdict(found).items():
+        if v != base[k]:
+            print(f"{k} = {json.dumps(v)}", flush=True)
     return found
 
 
@@ -385,7 +405,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--runs", type=Path, default=Path("runs/graphs"), help="where scores are kept")
     parser.add_argument("--known", action="store_true", help="only models all of whose seeds are there")
     parser.add_argument("--save", action="store_true", help="keep the best weights of every seed there, too")
-    parser.add_argument("--tune", type=int, metavar="N", help="instead: the best of N random settings a model")
+    parser.add_argument("--tune", type=int, metavar="N", help="instead: the best of N settings a model, 2 seeds each")
     parser.add_argument("--write", action="store_true", help="write benchmarks/graphs.md")
     args = parser.parse_args(argv)
     unknown = set(args.tasks) - set(tasks())
@@ -402,7 +422,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if args.known and len(kept(name, task, model, s, args.runs)[1]) < args.seeds:
                 continue
             if args.tune:
-                print(f"{name} {model}: {tune(task, s, args.tune, min(args.seeds, 2))}")
+                tune(name, task, model, s, args.tune, min(args.seeds, 2), args.runs)
                 continue
             results.setdefault(name, {})[model] = run(name, task, model, s, args.seeds, args.runs, args.save)
             print(table({name: {model: results[name][model]}}).splitlines()[-1], flush=True)

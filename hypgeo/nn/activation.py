@@ -28,7 +28,10 @@ class Activation(Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         self.expect_points(x)
-        return self.manifold.from_normal_coordinates(self.f(self.in_manifold.normal_coordinates(x)))
+        return self.manifold.from_normal_coordinates(self.at_origin(self.in_manifold.normal_coordinates(x)))
+
+    def at_origin(self, h: Tensor) -> Tensor:
+        return self.f(h)
 
     def extra_repr(self) -> str:
         return "" if isinstance(self.f, nn.Module) else getattr(self.f, "__name__", repr(self.f))
@@ -47,8 +50,10 @@ class Dropout(Layer):
         self.expect_points(x)
         if not self.training or self.p == 0:
             return x
-        a = self.manifold.normal_coordinates(x)
-        return self.manifold.from_normal_coordinates(nn.functional.dropout(a, self.p))
+        return self.manifold.from_normal_coordinates(self.at_origin(self.manifold.normal_coordinates(x)))
+
+    def at_origin(self, h: Tensor) -> Tensor:
+        return nn.functional.dropout(h, self.p, self.training)
 
     def extra_repr(self) -> str:
         return f"p={self.p}"

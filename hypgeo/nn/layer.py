@@ -12,9 +12,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from hypgeo.manifolds import Manifold
+from hypgeo.manifolds import Euclidean, Manifold
 
 __all__ = ["Layer"]
+
+FLAT = Euclidean()  # where normal coordinates lie
 
 
 class Layer(nn.Module):
@@ -41,12 +43,31 @@ class Layer(nn.Module):
                     f"{', '.join(lacking) or 'parameters'}; use PoincareBall, Lorentz, HalfSpace or Euclidean"
                 )
 
+    def at_origin(self, h: Tensor) -> Tensor:
+        """What the layer does between log_0 and exp_0, where it does all there: normal coordinates to the same.
+
+        :class:`hypgeo.nn.Sequential` calls it between such layers, so that exp_0 and log_0 that meet are left out.
+        """
+        raise NotImplementedError
+
+    @property
+    def acts_at_origin(self) -> bool:
+        return type(self).at_origin is not Layer.at_origin
+
     def expect_points(self, x: Tensor, channels: int | None = None) -> None:
         """Refuse what are no points of ``in_manifold`` with ``channels`` dimensions.
 
         Values are looked at in plain runs only: not under ``torch.compile`` or ``torch.func``, nor with ``python -O``.
         """
         expect_points(type(self).__name__, self.in_manifold, x, channels)
+
+
+def shifted(manifold: Manifold, h: Tensor, by: Tensor | None) -> Tensor:
+    """``log_0(exp_0(h) ⊕ exp_0(by))``, the bias of a layer in normal coordinates."""
+    if by is None:
+        return h
+    x = manifold.from_normal_coordinates(h)
+    return manifold.normal_coordinates(manifold.mobius_add(x, manifold.from_normal_coordinates(by.to(h.dtype))))
 
 
 def expect_points(name: str, manifold: Manifold, x: Tensor, channels: int | None = None) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hypgeo.manifolds import Manifold
-from hypgeo.nn.layer import Layer
+from hypgeo.nn.layer import FLAT, Layer, expect_points, shifted
 from hypgeo.nn.planes import scores
 from hypgeo.ops.special import norm
 
@@ -70,6 +70,14 @@ class Linear(Layer):
     def forward(self, x: Tensor) -> Tensor:
         self.expect_points(x, self.in_channels)
         return getattr(self, f"_{self.kind}")(x)
+
+    @property
+    def acts_at_origin(self) -> bool:
+        return self.kind == "mobius"
+
+    def at_origin(self, h: Tensor) -> Tensor:
+        expect_points(type(self).__name__, FLAT, h, self.in_channels)
+        return shifted(self.manifold, (h @ self.weight.to(h.dtype).mT).to(h.dtype), self.bias)
 
     def _mobius(self, x: Tensor) -> Tensor:
         a = self.in_manifold.normal_coordinates(x)

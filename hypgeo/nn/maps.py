@@ -24,6 +24,9 @@ class ToManifold(Layer):
         self.expect_points(x)
         return self.manifold.from_normal_coordinates(x)
 
+    def at_origin(self, h: Tensor) -> Tensor:
+        return h
+
 
 class FromManifold(Layer):
     """Points to features: the logarithm at the origin, ``(..., width) -> (..., d)``; the inverse of ToManifold."""
@@ -31,3 +34,6 @@ class FromManifold(Layer):
     def forward(self, x: Tensor) -> Tensor:
         self.expect_points(x)
         return self.manifold.normal_coordinates(x)
+
+    def at_origin(self, h: Tensor) -> Tensor:
+        return h

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from hypgeo.manifolds import Manifold
 from hypgeo.nn.hyperplanes import Hyperplanes
-from hypgeo.nn.layer import Layer
+from hypgeo.nn.layer import FLAT, Layer, expect_points
 from hypgeo.nn.maps import FromManifold
 
 __all__ = ["Sequential"]
@@ -19,7 +19,10 @@ class Sequential(nn.Sequential):
     """Modules one after the other; what comes beside the points goes to those that take more than one argument.
 
     ``Sequential(HGCNConv(...), Activation(...), HGCNConv(...))(x, edge_index)``.  Where one layer ends on another
-    manifold than the next one starts from, that is an error when the sequence is made.
+    manifold than the next one starts from, that is an error when the sequence is made.  Layers in a row that act at the
+    origin (convolutions with the sum there, ``Linear`` of kind "mobius", activations, dropout, the ways in and out)
+    hand on normal coordinates: quicker than points, and not bound by how far out a float can hold one.  A layer with
+    forward hooks is called as it stands.
     """
 
     def __init__(self, *modules: Any) -> None:
@@ -37,13 +40,34 @@ class Sequential(nn.Sequential):
             _takes_more(module)  # looked up here, where nothing is compiled
 
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:  # type: ignore[override]
+        space: Manifold | None = None  # that of x, where x stands for its normal coordinates
+        module: Any
         for module in self:
-            x = module(x, *args, **kwargs) if _takes_more(module) else module(x)
-        return x
+            company = (args, kwargs) if _takes_more(module) else ((), {})
+            if _acts_at_origin(module, x, *company):
+                if space is None:
+                    expect_points(type(module).__name__, module.in_manifold, x)
+                    x = module.in_manifold.normal_coordinates(x)
+                x = module.at_origin(x, *company[0], **company[1])
+                space = FLAT if isinstance(module, FromManifold) else module.manifold
+                continue
+            x = x if space is None else space.from_normal_coordinates(x)
+            x, space = module(x, *company[0], **company[1]), None
+        return x if space is None else space.from_normal_coordinates(x)
 
 
 def _same(a: Manifold, b: Manifold) -> bool:
     return a is b or (a.flat and b.flat)
+
+
+def _acts_at_origin(module: Any, x: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    return (
+        getattr(module, "acts_at_origin", False)
+        and isinstance(x, Tensor)
+        and len(args) < 3
+        and kwargs.keys() <= {"edge_index", "edge_weight", "edge_attr"}
+        and not (module._forward_hooks or module._forward_pre_hooks or module._backward_hooks)
+    )
 
 
 _KNOWN: dict[type, bool] = {}

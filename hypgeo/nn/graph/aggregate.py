@@ -11,7 +11,7 @@ from torch_geometric.typing import Adj, OptTensor, Size
 from torch_geometric.utils import is_torch_sparse_tensor, spmm
 
 from hypgeo.manifolds import Manifold
-from hypgeo.nn.layer import Layer, expect_edges, expect_points
+from hypgeo.nn.layer import FLAT, Layer, expect_edges, expect_points
 
 __all__ = ["ManifoldConv"]
 
@@ -51,10 +51,18 @@ class ManifoldConv(MessagePassing):
         self.in_manifold = manifold if in_manifold is None else in_manifold
         self.fuse: bool = self.fuse and self.kind == "tangent" and aggr in ("tangent", "sum", "add")
 
-    def expect(self, x: Tensor, channels: int, edge_index: Adj, size: tuple[int, int], given: OptTensor = None) -> None:
-        """Refuse what are no points of ``in_manifold``, and edges to nodes that are not there."""
+    @property
+    def acts_at_origin(self) -> bool:
+        """Whether all happens at the origin: see :meth:`hypgeo.nn.layer.Layer.at_origin`."""
+        return self.kind == "tangent"
+
+    def expect_points(self, x: Tensor, channels: int, flat: bool = False) -> None:
+        """Refuse what are no points of ``in_manifold``, or no normal coordinates."""
+        expect_points(type(self).__name__, FLAT if flat else self.in_manifold, x, channels if channels > 0 else None)
+
+    def expect_edges(self, edge_index: Adj, size: tuple[int, int], given: OptTensor = None) -> None:
+        """Refuse edges to nodes that are not there."""
         name = type(self).__name__
-        expect_points(name, self.in_manifold, x, channels if channels > 0 else None)
         if not isinstance(edge_index, Tensor):
             raise TypeError(
                 f"{name} takes edge_index (2, edges) or a torch.sparse matrix, got {type(edge_index).__name__}"
@@ -74,20 +82,16 @@ class ManifoldConv(MessagePassing):
                 f"{tuple(given.shape)}; drop those of edges that are gone"
             )
 
-    def features(self, x: Tensor) -> Tensor:
-        """W log_0 x, in the dtype of the points."""
-        h = self.in_manifold.normal_coordinates(x)
+    def features(self, h: Tensor) -> Tensor:
+        """W h, in the dtype of the normal coordinates h."""
         same = self.lin.weight.dtype is h.dtype
         return (self.lin(h) if same else h @ self.lin.weight.to(h.dtype).mT).to(h.dtype)
 
     def aggregated(self, edge_index: Adj, x: Tensor, at: Tensor | None, weight: OptTensor, size: Size) -> Tensor:
         """The points that nodes gather from x, points (nodes, [heads,] width); ``at`` are the targets' own points.
 
-        weight: one number an edge (edges, [heads]), all 1 when left out.
+        weight: one number an edge (edges, [heads]), all 1 when left out.  (At the origin: see ``at_origin``.)
         """
-        if self.kind == "tangent":
-            h = self.manifold.normal_coordinates(x)
-            return self.manifold.from_normal_coordinates(self.gather(edge_index, h, None, weight, size))
         if self.kind == "local":
             # seen from the node as the origin: exp_i and log_i are exp_0 and log_0 after x_i ⊕, an isometry, and the
             # hyperboloid's own tangent vectors lose digits where points are far out

@@ -50,19 +50,27 @@ class HAPPNP(NormalizedConv):
 
     def forward(self, x: Tensor, edge_index: Adj, edge_weight: OptTensor = None) -> Tensor:
         n = len(x)
-        self.expect(x, -1, edge_index, (n, n), edge_weight)
+        self.expect_points(x, -1)
+        if self.acts_at_origin:
+            h = self.at_origin(self.manifold.normal_coordinates(x), edge_index, edge_weight)
+            return self.manifold.from_normal_coordinates(h)
+        self.expect_edges(edge_index, (n, n), edge_weight)
         edge_index, edge_weight = self.normalized(edge_index, edge_weight, n, True, x.dtype)
-        if self.kind != "tangent":
-            y = x
-            for _ in range(self.K):
-                y = self.manifold.geodesic(self.alpha, self.aggregated(edge_index, y, y, edge_weight, (n, n)), x)
-            return y
-        h = start = self.manifold.normal_coordinates(x)
+        y = x
+        for _ in range(self.K):
+            y = self.manifold.geodesic(self.alpha, self.aggregated(edge_index, y, y, edge_weight, (n, n)), x)
+        return y
+
+    def at_origin(self, h: Tensor, edge_index: Adj, edge_weight: OptTensor = None) -> Tensor:
+        n, start = len(h), h
+        self.expect_points(h, -1, flat=True)
+        self.expect_edges(edge_index, (n, n), edge_weight)
+        edge_index, edge_weight = self.normalized(edge_index, edge_weight, n, True, h.dtype)
         for _ in range(self.K):
             near = self.spread(h, edge_index, edge_weight, True)
             near = self.gather(edge_index, h, None, edge_weight, (n, n)) if near is None else near
             h = near.lerp(start, self.alpha)
-        return self.manifold.from_normal_coordinates(h)
+        return h
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(K={self.K}, alpha={self.alpha}, {self.manifold!r}, aggr={self.kind!r})"

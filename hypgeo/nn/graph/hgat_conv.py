@@ -20,6 +20,7 @@ from torch_geometric.utils.sparse import set_sparse_value
 
 from hypgeo.manifolds import Manifold
 from hypgeo.nn.graph.aggregate import ManifoldConv
+from hypgeo.nn.layer import shifted
 
 __all__ = ["HGATConv"]
 
@@ -87,40 +88,59 @@ class HGATConv(ManifoldConv):
     ) -> Any:
         sources, targets = (x, x) if isinstance(x, Tensor) else x
         n, m = len(sources), len(targets) if targets is not None else len(sources) if size is None else size[1]
-        self.expect(sources, self.lin.in_channels, edge_index, (n, m), edge_attr)
-        if targets is not None and targets is not sources:
-            self.expect(targets, self.lin.in_channels, edge_index, (n, m))
-        y, h = self.linear(sources)
-        at, g = (y, h) if targets is sources else (None, None) if targets is None else self.linear(targets)
-        if at is None and self.kind == "local":
+        one = targets is sources
+        self.expect_points(sources, self.lin.in_channels)
+        if targets is not None and not one:
+            self.expect_points(targets, self.lin.in_channels)
+        self.expect_edges(edge_index, (n, m), edge_attr)
+        if targets is None and self.kind == "local":
             raise ValueError("HGATConv: aggr='local' needs the targets' points: give x as (sources, targets)")
-        if self.add_self_loops and isinstance(x, Tensor):
-            edge_index, edge_attr = remove_self_loops(edge_index, edge_attr)
-            edge_index, edge_attr = add_self_loops(edge_index, edge_attr, fill_value="mean", num_nodes=n)
-        size = size if size is not None else (n, m)
-        score = ((h * self.att_src).sum(-1), None if g is None else (g * self.att_dst).sum(-1))
-        # edge_updater_type: (score: OptPairTensor, edge_attr: OptTensor)
-        alpha = self.edge_updater(edge_index, score=score, edge_attr=edge_attr, size=size)
-        out = self.aggregated(edge_index, y, at, alpha, size)
-        if self.heads > 1:
-            a = self.manifold.normal_coordinates(out)
-            out = self.manifold.from_normal_coordinates(a.flatten(1) if self.concat else a.mean(1))
+        h = self.heads_of(self.in_manifold.normal_coordinates(sources))
+        g = h if one else None if targets is None else self.heads_of(self.in_manifold.normal_coordinates(targets))
+        edge_index, alpha = self.attention(h, g, edge_index, edge_attr, (n, m))
+        if self.acts_at_origin:
+            out = self.manifold.from_normal_coordinates(self.joined(self.gather(edge_index, h, None, alpha, (n, m))))
         else:
-            out = out.squeeze(1)
+            y = self.manifold.from_normal_coordinates(h)
+            at = y if one else None if g is None else self.manifold.from_normal_coordinates(g)
+            out = self.aggregated(edge_index, y, at, alpha, (n, m))
+            if self.heads > 1:
+                out = self.manifold.from_normal_coordinates(self.joined(self.manifold.normal_coordinates(out)))
+            else:
+                out = out.squeeze(1)
         if return_attention_weights is None:
             return out
         if is_torch_sparse_tensor(edge_index):
             return out, (set_sparse_value(edge_index, alpha), alpha)
         return out, (edge_index, alpha)
 
-    def linear(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The points of every head (nodes, heads, width), and their normal coordinates."""
-        h = self.features(x).view(-1, self.heads, self.out_channels)
-        y = self.manifold.from_normal_coordinates(h)
-        if self.bias is None:
-            return y, h
-        y = self.manifold.mobius_add(y, self.manifold.from_normal_coordinates(self.bias.to(y.dtype)))
-        return y, self.manifold.normal_coordinates(y)
+    def at_origin(self, h: Tensor, edge_index: Adj, edge_attr: OptTensor = None) -> Tensor:
+        """Normal coordinates to normal coordinates."""
+        size = len(h), len(h)
+        self.expect_points(h, self.lin.in_channels, flat=True)
+        self.expect_edges(edge_index, size, edge_attr)
+        h = self.heads_of(h)
+        edge_index, alpha = self.attention(h, h, edge_index, edge_attr, size)
+        return self.joined(self.gather(edge_index, h, None, alpha, size))
+
+    def heads_of(self, h: Tensor) -> Tensor:
+        """The points of every head, by their normal coordinates (nodes, heads, out_channels)."""
+        h = self.features(h).view(-1, self.heads, self.out_channels)
+        return shifted(self.manifold, h, self.bias)
+
+    def joined(self, h: Tensor) -> Tensor:
+        return h.flatten(1) if self.concat else h.mean(1)
+
+    def attention(
+        self, h: Tensor, g: Tensor | None, edge_index: Adj, edge_attr: OptTensor, size: tuple[int, int]
+    ) -> tuple[Adj, Tensor]:
+        """The edges, self loops among them, and their attention (edges, heads)."""
+        if self.add_self_loops and g is h:
+            edge_index, edge_attr = remove_self_loops(edge_index, edge_attr)
+            edge_index, edge_attr = add_self_loops(edge_index, edge_attr, fill_value="mean", num_nodes=len(h))
+        score = ((h * self.att_src).sum(-1), None if g is None else (g * self.att_dst).sum(-1))
+        # edge_updater_type: (score: OptPairTensor, edge_attr: OptTensor)
+        return edge_index, self.edge_updater(edge_index, score=score, edge_attr=edge_attr, size=size)
 
     def edge_update(
         self,

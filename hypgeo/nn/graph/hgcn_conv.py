@@ -11,6 +11,7 @@ from torch_geometric.typing import Adj, OptTensor, Size
 
 from hypgeo.manifolds import Manifold
 from hypgeo.nn.graph.normalized import NormalizedConv
+from hypgeo.nn.layer import shifted
 
 __all__ = ["HGCNConv"]
 
@@ -78,23 +79,34 @@ class HGCNConv(NormalizedConv):
     ) -> Tensor:
         sources, targets = (x, x) if isinstance(x, Tensor) else x
         n, m = len(sources), len(targets) if targets is not None else len(sources) if size is None else size[1]
-        self.expect(sources, self.lin.in_channels, edge_index, (n, m), edge_weight)
-        if targets is not None and targets is not sources:
-            self.expect(targets, self.lin.in_channels, edge_index, (n, m))
-        one = isinstance(x, Tensor)
+        one = targets is sources
+        self.expect_points(sources, self.lin.in_channels)
+        if targets is not None and not one:
+            self.expect_points(targets, self.lin.in_channels)
+        if self.acts_at_origin:
+            h = self.in_manifold.normal_coordinates(sources)
+            h = self.at_origin(h, edge_index, edge_weight, None if one else (n, m))
+            return self.manifold.from_normal_coordinates(h)
+        self.expect_edges(edge_index, (n, m), edge_weight)
         edge_index, edge_weight = self.normalized(edge_index, edge_weight, m, one, sources.dtype)
         y = self.linear(sources)
-        if self._kept is not None and self.kind == "tangent":
-            h = self.spread(self.manifold.normal_coordinates(y), edge_index, edge_weight, one)
-            if h is not None:
-                return self.manifold.from_normal_coordinates(h)
         at = y if one else None if targets is None else self.linear(targets)
         if at is None and self.kind == "local":
             raise ValueError("HGCNConv: aggr='local' needs the targets' points: give x as (sources, targets)")
-        return self.aggregated(edge_index, y, at, edge_weight, size if size is not None else (n, m))
+        return self.aggregated(edge_index, y, at, edge_weight, (n, m))
+
+    def at_origin(self, h: Tensor, edge_index: Adj, edge_weight: OptTensor = None, size: Size = None) -> Tensor:
+        """Normal coordinates to normal coordinates; ``size`` where sources and targets differ."""
+        one, (n, m) = size is None, size or (len(h), len(h))
+        self.expect_points(h, self.lin.in_channels, flat=True)
+        self.expect_edges(edge_index, (n, m), edge_weight)
+        edge_index, edge_weight = self.normalized(edge_index, edge_weight, m, one, h.dtype)
+        h = shifted(self.manifold, self.features(h), self.bias)
+        near = self.spread(h, edge_index, edge_weight, one)
+        return self.gather(edge_index, h, None, edge_weight, (n, m)) if near is None else near
 
     def linear(self, x: Tensor) -> Tensor:
-        y = self.manifold.from_normal_coordinates(self.features(x))
+        y = self.manifold.from_normal_coordinates(self.features(self.in_manifold.normal_coordinates(x)))
         if self.bias is None:
             return y
         return self.manifold.mobius_add(y, self.manifold.from_normal_coordinates(self.bias.to(y.dtype)))
