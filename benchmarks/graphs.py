@@ -4,6 +4,7 @@
     python benchmarks/graphs.py cora-links --models hgcn gcn --seeds 3
     python benchmarks/graphs.py --write                        every task, and graphs.md beside this file
     python benchmarks/graphs.py airport-links --tune 20        random search on validation, the same budget a model
+    torchrun --nproc-per-node 2 benchmarks/graphs.py cora-classes --models hgcn --batch 512     several processes
 
 A task is a TOML file in benchmarks/graphs: a data set, what to predict, and a table of settings a model (fields of
 `Settings`).  Seed s draws the split (where it is not fixed), the weights and the negatives.  A link task holds out 5 %
@@ -11,6 +12,10 @@ of the edges for validation and 10 % for test, with as many pairs that are no ed
 alone, and training negatives are pairs drawn anew each epoch from all that are no training edge.  The epoch with the
 best validation score gives the test score; nothing else looks at test data.  Scores are kept in runs/ seed by seed, so
 that a run that was killed goes on where it stopped, with the best weights of each (--save).
+
+With --batch a step takes that many training nodes or edges and the sampled neighbourhoods around them (PyG's
+NeighborLoader, which wants pyg-lib or torch-sparse).  Under torchrun each process has its share of them, and gradients,
+curvatures and the statistics of batch normalisation are those of all.
 """
 
 from __future__ import annotations
@@ -34,9 +39,10 @@ import torch.nn.functional as F
 import torch_geometric.transforms as T
 from safetensors.torch import save_file
 from scipy.stats import rankdata
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch_geometric import seed_everything
 from torch_geometric.data import Data
+from torch_geometric.loader import LinkNeighborLoader, NeighborLoader
 from torch_geometric.nn import APPNP, GATConv, GCNConv
 from torch_geometric.utils import to_undirected
 from tqdm import tqdm
@@ -50,6 +56,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "embeddings"))
 from measure import machine
 
 FOLDER = Path(__file__).parent
+RANK, WORLD = (int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1)))
 SPACES: dict[str, type[Manifold]] = {
     "flat": Euclidean,
     "ball": PoincareBall,
@@ -86,6 +93,12 @@ class Settings:
     patience: int = 200
     every: int = 1  # epochs from one validation to the next
     select: str = "score"  # the epoch of the best validation score, or (classes) of the least validation "loss"
+    batch: int = 0  # training nodes or edges a step and process, with sampled neighbourhoods; 0: the whole graph
+    neighbours: int = 10  # sampled from those of a node, at every layer; -1: all
+
+    @property
+    def cached(self) -> bool:
+        return not (self.drop_edge or self.batch)
 
 
 class Net(nn.Module):
@@ -116,7 +129,7 @@ class Net(nn.Module):
             body.append(self.layer(kind, width, out, heads, last, space))
             width, last = out * heads, space
             if not end:
-                body += [hnn.BatchNorm(width, space)] if s.batch_norm else []
+                body += [hnn.BatchNorm(width, space, sync=WORLD > 1)] if s.batch_norm else []
                 body.append(hnn.Activation(space, getattr(F, s.activation)))
         if classes and not isinstance(body[-1], hnn.Hyperplanes):
             body.append(hnn.FromManifold(last))
@@ -128,20 +141,22 @@ class Net(nn.Module):
         if kind == "l":
             return hnn.Linear(width, out, space, in_manifold=last, gain=2**0.5)
         if kind == "p":
-            return APPNP(10, 0.1) if s.space == "flat" else HAPPNP(10, 0.1, space, aggr=s.aggr, cached=not s.drop_edge)
+            return APPNP(10, 0.1) if s.space == "flat" else HAPPNP(10, 0.1, space, aggr=s.aggr, cached=s.cached)
         if s.space == "flat":  # PyG's own
             if kind == "g":
-                return GCNConv(width, out, cached=not s.drop_edge)
+                return GCNConv(width, out, cached=s.cached)
             return GATConv(width, out, heads, dropout=s.attention_dropout)
         if kind == "g":
-            keep: Any = {"aggr": s.aggr, "normalize": s.normalize, "cached": not s.drop_edge}
+            keep: Any = {"aggr": s.aggr, "normalize": s.normalize, "cached": s.cached}
             return HGCNConv(width, out, space, in_manifold=last, **keep)
         return HGATConv(width, out, space, heads, dropout=s.attention_dropout, in_manifold=last, aggr=s.aggr)
 
-    def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:
+    def forward(self, x: Tensor, edge_index: Tensor, pairs: Tensor | None = None, ids: Tensor | None = None) -> Tensor:
+        """Logits, or points; with pairs (2, E) the logits of edges.  ids: the nodes that x holds, all when left out."""
         if self.table is not None:
-            x = torch.cat((x, self.table), 1)
-        return self.body(x, edge_index)
+            x = torch.cat((x, self.table if ids is None else self.table[ids]), 1)
+        z: Tensor = self.body(x, edge_index)
+        return z if pairs is None else self.head(z, pairs)
 
 
 class FeatureDropout(nn.Dropout):
@@ -233,37 +248,33 @@ def train(dataset: str, task: str, s: Settings, seed: int, save: Path | None = N
     net = Net(s, d.num_nodes, x.shape[1], classes)
     groups = hnn.parameter_groups(net, curvature_lr=s.curvature_lr, weight_decay=s.weight_decay)
     adam = torch.optim.Adam(groups, lr=s.lr, fused=True)
+    model, loader = net, None
+    if s.batch:
+        loader = sampled(d, x, links, message, s)
+    if WORLD > 1:
+        if loader is None:
+            raise ValueError("several processes share the training nodes or edges in batches: give --batch, 512 say")
+        model = nn.parallel.DistributedDataParallel(net)
+        seed_everything(seed * WORLD + RANK)  # the weights are those of the first process; dropout is each one's own
     rank, best, test, at, steps, stepping = -np.inf, 0.0, 0.0, 0, 0, 0.0
-    bar = tqdm(range(1, s.epochs + 1), desc=f"{dataset} {s.space} {s.layers} seed {seed}", leave=False, disable=None)
+    title = f"{dataset} {s.space} {s.layers} seed {seed}"
+    bar = tqdm(range(1, s.epochs + 1), desc=title, leave=False, disable=None if RANK == 0 else True)
     for epoch in bar:
         start = time.perf_counter()
         net.train()
-        loss = (
-            link_loss(net, x, links, message)
-            if links is not None
-            else F.cross_entropy(net(x, message)[d.train_mask], d.y[d.train_mask])
-        )
-        adam.zero_grad()
-        loss.backward()
-        adam.step()
+        for loss in losses(model, d, x, links, message, loader, s):
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
         steps, stepping = steps + 1, stepping + time.perf_counter() - start
         if epoch % s.every:
             continue
-        net.eval()
-        with torch.no_grad():
-            out, measure = net(x, message), None
-            if links is not None:
-                val, now = (auc(net.head(out, pairs).numpy(), edge) for pairs, edge in (links.val, links.test))
-            else:
-                right = out.argmax(1) == d.y
-                val, now = (right[m].float().mean().item() for m in (d.val_mask, d.test_mask))
-                if s.select == "loss":
-                    measure = -F.cross_entropy(out[d.val_mask], d.y[d.val_mask]).item()
         if not loss.isfinite():
             raise FloatingPointError(f"{dataset}, {s}, seed {seed}: the loss is {loss.item()} in epoch {epoch}")
-        if (val if measure is None else measure) > rank:
-            rank, best, test, at = val if measure is None else measure, val, now, epoch
-            if save is not None:
+        measure, val, now = scores(net, d, x, links, message)
+        if measure > rank:
+            rank, best, test, at = measure, val, now, epoch
+            if save is not None and RANK == 0:
                 save.parent.mkdir(parents=True, exist_ok=True)
                 save_file({k: v.contiguous() for k, v in unshared(net)}, save)
         bar.set_postfix_str(f"loss {loss.item():.3f}, validation {val:.4f}, best {best:.4f} ({at})", refresh=False)
@@ -279,6 +290,65 @@ def train(dataset: str, task: str, s: Settings, seed: int, save: Path | None = N
     }
 
 
+def losses(
+    model: nn.Module,
+    d: Data,
+    x: Tensor,
+    links: Links | None,
+    message: Tensor,
+    loader: NeighborLoader | LinkNeighborLoader | None,
+    s: Settings,
+) -> Iterator[Tensor]:
+    """The loss of every step of an epoch: one over the whole graph, or one a batch of sampled neighbourhoods."""
+    if loader is None:
+        if links is not None:
+            yield link_loss(model, x, links, message, s.drop_edge)
+        else:
+            yield F.cross_entropy(model(x, message)[d.train_mask], d.y[d.train_mask])
+        return
+    for batch in loader:
+        if links is None:
+            logits = model(batch.x, batch.edge_index, ids=batch.n_id)[: batch.batch_size]
+            yield F.cross_entropy(logits, batch.y[: batch.batch_size])
+        else:
+            logits = model(batch.x, batch.edge_index, batch.edge_label_index, batch.n_id)
+            yield 2 * F.binary_cross_entropy_with_logits(logits, batch.edge_label.to(logits.dtype))
+
+
+def sampled(d: Data, x: Tensor, links: Links | None, message: Tensor, s: Settings) -> Any:
+    """This process's share of the training nodes or edges, the same number for each, and their neighbourhoods."""
+    whole = Data(x=x.to_dense(), edge_index=message, y=d.y)
+    steps = [s.neighbours] * sum({"l": 0, "p": 10}.get(kind, 1) for kind in s.layers)
+    all_of = d.train_mask.nonzero()[:, 0] if links is None else torch.arange(links.train.shape[1])
+    share = all_of[torch.arange(RANK, -(-len(all_of) // WORLD) * WORLD, WORLD) % len(all_of)]
+    if links is None:
+        return NeighborLoader(whole, steps, input_nodes=share, batch_size=s.batch, shuffle=True)
+    edges = links.train[:, share]
+    return LinkNeighborLoader(
+        whole, steps, edge_label_index=edges, neg_sampling="binary", batch_size=s.batch, shuffle=True
+    )
+
+
+def scores(net: Net, d: Data, x: Tensor, links: Links | None, message: Tensor) -> list[float]:
+    """What an epoch is chosen by, the validation score and the test score; of the first process, for all."""
+    found = torch.zeros(3, dtype=torch.float64)
+    if RANK == 0:
+        net.eval()
+        with torch.no_grad():
+            out = net(x, message)
+            if links is not None:
+                val, test = (auc(net.head(out, pairs).numpy(), edge) for pairs, edge in (links.val, links.test))
+            else:
+                right = out.argmax(1) == d.y
+                val, test = (right[m].float().mean().item() for m in (d.val_mask, d.test_mask))
+            by_loss = links is None and net.settings.select == "loss"
+            chosen = -F.cross_entropy(out[d.val_mask], d.y[d.val_mask]).item() if by_loss else val
+            found = torch.tensor([chosen, val, test], dtype=torch.float64)
+    if WORLD > 1:
+        distributed.broadcast(found, 0)
+    return found.tolist()
+
+
 def unshared(net: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """The state of a module, each tensor once: layers share their manifolds."""
     seen: set[int] = set()
@@ -288,17 +358,16 @@ def unshared(net: nn.Module) -> Iterator[tuple[str, Tensor]]:
             yield name, t.detach()
 
 
-def link_loss(net: Net, x: Tensor, links: Links, message: Tensor) -> Tensor:
-    edges, share = links.train, net.settings.drop_edge
+def link_loss(net: nn.Module, x: Tensor, links: Links, message: Tensor, share: float) -> Tensor:
+    """Of training edges and as many pairs that are none; a share of the edges carries no message, and alone counts."""
+    edges = links.train
     if share:
         kept = torch.rand(edges.shape[1]) >= share
         message, edges = to_undirected(edges[:, kept], num_nodes=len(x)), edges[:, ~kept]
     others = negatives(links.taken, len(x), edges.shape[1])
-    z = net(x, message)
-    near, far = net.head(z, edges), net.head(z, others)
-    zeros = torch.zeros_like
-    bce = F.binary_cross_entropy_with_logits
-    return bce(near, 1 + zeros(near)) + bce(far, zeros(far))
+    logits = net(x, message, torch.cat((edges, others), 1))
+    near = torch.arange(len(logits)) < edges.shape[1]
+    return 2 * F.binary_cross_entropy_with_logits(logits, near.to(logits.dtype))
 
 
 # ---------------------------------------------------------------------------------------------------- bookkeeping
@@ -328,8 +397,9 @@ def run(name: str, task: dict[str, Any], model: str, s: Settings, seeds: int, ru
             known[str(seed)]["seconds"] = time.perf_counter() - start
             runs.mkdir(parents=True, exist_ok=True)
             part = path.with_suffix(".part")
-            part.write_text(json.dumps(known, indent=1))
-            os.replace(part, path)
+            if RANK == 0:
+                part.write_text(json.dumps(known, indent=1))
+                os.replace(part, path)
     rows = [known[str(seed)] for seed in range(seeds)]
     return {k: [row[k] for row in rows] for k in rows[0]}
 
@@ -402,6 +472,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--models", nargs="+", help="only these models")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--batch", type=int, default=0, help="training nodes or edges a step; needed under torchrun")
+    parser.add_argument("--neighbours", type=int, default=10, help="sampled of a node's, with --batch; -1: all")
     parser.add_argument("--runs", type=Path, default=Path("runs/graphs"), help="where scores are kept")
     parser.add_argument("--known", action="store_true", help="only models all of whose seeds are there")
     parser.add_argument("--save", action="store_true", help="keep the best weights of every seed there, too")
@@ -413,10 +485,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"no task is called {', '.join(sorted(unknown))}; there are {', '.join(tasks())}.", file=sys.stderr)
         return 2
     torch.set_num_threads(args.threads)
+    if WORLD > 1:
+        distributed.init_process_group("gloo")
     results: dict[str, dict[str, dict[str, Any]]] = {}
     for name in args.tasks or tasks():
         task = tasks()[name]
         for model, s in models(task).items():
+            s = s if not args.batch else replace(s, batch=args.batch, neighbours=args.neighbours)
             if args.models and model not in args.models:
                 continue
             if args.known and len(kept(name, task, model, s, args.runs)[1]) < args.seeds:
@@ -425,8 +500,11 @@ def main(argv: Sequence[str] | None = None) -> int:
                 tune(name, task, model, s, args.tune, min(args.seeds, 2), args.runs)
                 continue
             results.setdefault(name, {})[model] = run(name, task, model, s, args.seeds, args.runs, args.save)
-            print(table({name: {model: results[name][model]}}).splitlines()[-1], flush=True)
-    if args.write and results:
+            if RANK == 0:
+                print(table({name: {model: results[name][model]}}).splitlines()[-1], flush=True)
+    if WORLD > 1:
+        distributed.destroy_process_group()
+    if args.write and results and RANK == 0:
         head = (
             "# Graph networks, hyperbolic and flat\n\n"
             f"Written by `python benchmarks/graphs.py --write`: {args.seeds} seeds, mean ± standard deviation in "

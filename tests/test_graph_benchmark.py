@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,19 +11,25 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
+from torch import distributed, multiprocessing
 from torch_geometric.data import Data
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 
 
-@pytest.fixture(scope="module")
-def graphs() -> ModuleType:
+def script() -> ModuleType:
     spec = importlib.util.spec_from_file_location("graphs", FOLDER / "graphs.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules["graphs"] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def graphs() -> ModuleType:
+    return script()
 
 
 @pytest.fixture(autouse=True)
@@ -93,3 +100,56 @@ def test_every_task_says_what_it_needs(graphs: ModuleType) -> None:
     for task in graphs.tasks().values():
         assert task["predict"] in ("links", "classes") and task["title"]
         assert {s.space for s in graphs.models(task).values()} <= set(graphs.SPACES)
+
+
+def test_negatives_are_every_other_pair(graphs: ModuleType) -> None:
+    links = graphs.split_links(tree(), 0)
+    taken = {tuple(p) for p in links.train.T.tolist()} | {tuple(p) for p in links.train.flip(0).T.tolist()}
+    drawn = {tuple(p) for p in graphs.negatives(links.taken, 63, 60_000).T.tolist()}
+    assert drawn == {(u, v) for u in range(63) for v in range(63) if u != v} - taken
+
+
+BATCHED = {"layers": "lga", "embedding": 3, "batch": 64, "neighbours": -1, "epochs": 3}
+
+
+def shared_training(rank: int, world: int, folder: str, predict: str) -> None:
+    """Three epochs of the tree, one of ``world`` processes; the first keeps scores and weights."""
+    os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(world)}
+    torch.set_num_threads(1)
+    module = script()
+    shared = tree()
+    shared.train_mask[0] = False  # 20 are left, a half for each
+    module.graph = lambda name, seed: shared
+    if world > 1:
+        distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=world)
+    found = module.train("tree", predict, module.Settings(**BATCHED), 0, Path(folder) / f"{world}.safetensors")
+    if rank == 0:
+        Path(folder, f"{world}.json").write_text(json.dumps(found))
+    if world > 1:
+        distributed.destroy_process_group()
+
+
+def test_two_processes_with_their_own_neighbourhoods_learn_what_one_does(tmp_path: Path) -> None:
+    """All neighbours of each one's half of the training nodes: gradients are the joint ones, curvature's too."""
+    for world in (1, 2):
+        multiprocessing.spawn(shared_training, (world, str(tmp_path), "classes"), nprocs=world)
+    one, two = (load_file(tmp_path / f"{world}.safetensors") for world in (1, 2))
+    assert any("log_scale" in k for k in one)
+    for name, weight in one.items():
+        torch.testing.assert_close(two[name], weight, rtol=1e-4, atol=1e-5, msg=lambda m, name=name: f"{name}: {m}")
+    scores = [json.loads((tmp_path / f"{world}.json").read_text()) for world in (1, 2)]
+    assert scores[0]["val"] == scores[1]["val"] and scores[0]["epoch"] == scores[1]["epoch"]
+
+
+def test_edges_are_learnt_in_batches(graphs: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graphs, "graph", lambda name, seed: tree())
+    s = graphs.Settings(**{**BATCHED, "batch_norm": True, "batch": 16, "neighbours": 2, "epochs": 30, "every": 10})
+    assert graphs.train("tree", "links", s, 0)["val"] > 0
+
+
+def test_several_processes_want_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    module = script()
+    module.graph = lambda name, seed: tree()
+    with pytest.raises(ValueError, match="in batches: give --batch"):
+        module.train("tree", "classes", module.Settings(), 0)

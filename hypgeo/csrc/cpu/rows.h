@@ -331,8 +331,11 @@ void backward_rows(const Job& job, int64_t begin, int64_t end) {
     };
     using First = FirstLevel<Op, Working<T>>;
     if constexpr (!std::is_same_v<First, Bounded<Twofold>>) {
-      // derivatives in numbers are often small differences
-      if (tracked<First> || !(to.wants_c || to.wants_number)) take(backward_planes<Op, First>(block, rows, kTrust<T>, want, to, result));
+      // derivatives in numbers are often small differences, for which twofold rows want bounds
+      const bool numbers = to.wants_c || to.wants_number;
+      if (tracked<First> || sizeof(T) == 4 || !numbers) {
+        take(backward_planes<Op, First>(block, rows, kTrust<T>, want, to, result));
+      }
     }
     if (want) take(backward_planes<Op, Bounded<Twofold>>(block, rows, kTrust<T>, want, to, result));
     for (int l = 0; want >> l; ++l) {

@@ -278,6 +278,35 @@ HYPGEO_HD LaneMask ordinary(const In<S, Op::rows>& in) {
   if constexpr (Op::number) m &= vabs<Lanes>(total(in.number.v)) < 0x1p10;
   return m;
 }
+// How much less than the result times the upstream gradient a derivative in c or in the number, times its argument, may be
+// for the quick level to give it where the data are floats; infinite where it may not.  A formula's parts grow with the
+// square of the largest 1 / gap or cosh^2 among the rows; what the derivative is summed from is known to 2^-48 of them.
+template <class Op, class S>
+HYPGEO_HD Lanes least_share(const In<S, Op::rows>& in) {
+  const Lanes one = splat<Lanes>(1.0);
+  Lanes growth = one;
+  LaneMask m = total(in.c.v) > 0.0;
+  for (int j = 0; j < Op::rows; ++j) {
+    const Layout l = layout_in<Op>(j);
+    const Lanes odd = reads_odd(l) ? vabs<Lanes>(total(in.odd[j].v)) : Lanes{};
+    const Lanes scaled = total(in.c.v) * (total(in.square[j].v) + odd * odd);
+    if (in_ball(l)) {
+      m &= scaled < 1.0 - 0x1p-5;
+      growth = vmax<Lanes>(growth, reciprocal<Lanes>(select<Lanes>(scaled < 1.0 - 0x1p-5, 1.0 - scaled, one)));
+    } else if (l == Layout::kLorentzPoint || l == Layout::kLorentzPointLast) {
+      m &= scaled < 0x1p5;
+      growth = vmax<Lanes>(growth, 1.0 + scaled);
+    } else if (l == Layout::kHalfPoint) {
+      m &= (scaled < 0x1p6) & (odd > 0x1p-3);
+      growth = vmax<Lanes>(growth, splat<Lanes>(0x1p5));
+    } else {
+      m &= scaled < 6.0;
+      growth = vmax<Lanes>(growth, splat<Lanes>(0x1p2));
+    }
+  }
+  if constexpr (Op::number) m &= vabs<Lanes>(total(in.number.v)) < 2.0;
+  return select<Lanes>(m, 0x1p-24 * growth * growth, splat<Lanes>(DBL_MAX));
+}
 // What such a formula may err, relative to the sum of the sizes of a combination's terms: as above in double; in twofold
 // double the algebra has 2^-80 left, and the elementary functions 2^-62.
 template <class R>
@@ -398,6 +427,7 @@ HYPGEO_HD unsigned backward_level(const Block& block, const Source& source, cons
     LaneMask m = ordinary<Op>(plain);
     // between points that all but coincide, or lie all but at the origin, derivatives are small differences
     for (int j = 0; j < K; ++j) m &= vmin<Lanes>(total(plain.g(j, j).v), total(plain.square[j].v)) > 0x1p-50;
+    if (to.wants_c || to.wants_number) m &= least_share<Op>(plain) < 1.0;
     want &= bits(m);
     if (!want) return 0;
   }
@@ -519,16 +549,25 @@ HYPGEO_HD unsigned backward_level(const Block& block, const Source& source, cons
       want &= bits(vabs<Lanes>(v) < trust.most);
     }
   }
-  const auto number = [&](Lanes& result, const S& g) {
+  const auto number = [&](Lanes& result, const S& g, Lanes argument) {
     result = total(g.v);
+    if constexpr (!tracked<S>) {
+      Lanes all = vabs<Lanes>(block.odd_grad * total(out.odd.v.v));
+      if constexpr (row_out) {
+        if constexpr (!has_time(Op::out) && !has_last(Op::out)) all = Lanes{};
+        for (int j = 0; j < K; ++j) all += vabs<Lanes>(total(out.a[j].v.v)) * (grams.norm[j] * unorm);
+      }
+      if constexpr (Op::out == Layout::kLorentzPointLast) all += vabs<Lanes>(block.time_grad * total(out.time.v.v));
+      want &= bits(vabs<Lanes>(argument * result) >= least_share<Op>(plain) * all);
+    }
     // a number's derivative is often a small difference: eight ulps then
     if constexpr (tracked<S>) want &= bits(g.e <= vabs<Lanes>(result) * (4.0 * trust.gradient));
     want &= bits(vabs<Lanes>(result) < 0x1p1000);
   };
   if constexpr (Op::number) {
-    if (to.wants_number) number(to.number, tape.arrived(adjoint, in.number.id));
+    if (to.wants_number) number(to.number, tape.arrived(adjoint, in.number.id), block.number);
   }
-  if (to.wants_c) number(to.c, tape.arrived(adjoint, in.c.id));
+  if (to.wants_c) number(to.c, tape.arrived(adjoint, in.c.id), block.c);
   return want;
 }
 
