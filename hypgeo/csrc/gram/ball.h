@@ -135,8 +135,10 @@ struct PoincareDist0 : ball::Maps<Layout::kNumber, ball::kPoint> {
 struct PoincareMobiusAdd : ball::MapsSum<ball::kPoint, ball::kPoint, ball::kPoint> {
   template <class S>
   static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
-    const S gx = ball::gap(in, 0), q = in.c * in.g(1, 1);
-    const S inverse = 1.0 / (gx * ball::gap(in, 1) + q);
+    const S gx = ball::gap(in, 0), q = in.c * in.g(1, 1), qx = in.c * in.g(0, 0);
+    // 1 + 2c<x,y> + c|x|^2 c|y|^2 near the origin, where it does not cancel: free of c to the last digit for x = 0
+    const S near = 1.0 + (2.0 * in.c * (in.g(0, 1) - in.g(0, 0)) + qx * (in.c * in.square[1]));
+    const S inverse = 1.0 / select(qx < 0x1p-8, near, gx * ball::gap(in, 1) + q);
     return {{q * inverse, gx * inverse}, S(0.0), S(0.0)};
   }
 };
