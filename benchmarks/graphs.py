@@ -422,10 +422,10 @@ DEPTH: dict[str, list[str]] = {
 
 
 def drawn(task: dict[str, Any], s: Settings, rng: np.random.Generator) -> Settings:
-    """Random settings of a model's kind."""
+    """Random settings of a model's kind, from the lists above and those that the task has of its own."""
     kind = next(k for k in "pagl" if k in s.layers)
-    space = {**SEARCH, **(LINKS if task["predict"] == "links" else {}), **(HEADS if kind == "a" else {})}
-    space["layers"] = DEPTH[kind]
+    space = {**SEARCH, **(LINKS if task["predict"] == "links" else {}), **task.get("search", {})}
+    space |= {"layers": DEPTH[kind]} | (HEADS if kind == "a" else {})
     return replace(s, **{k: v[int(rng.integers(len(v)))] for k, v in space.items()})
 
 

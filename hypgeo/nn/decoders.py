@@ -22,7 +22,7 @@ class _Decoder(Layer):
         if targets is not sources:
             self.expect_points(targets)
         expect_edges(type(self).__name__, edge_index, (len(sources), len(targets)))
-        return sources[edge_index[0]], targets[edge_index[1]]
+        return sources.index_select(0, edge_index[0]), targets.index_select(0, edge_index[1])
 
     def probability(self, z: Tensor | tuple[Tensor, Tensor], edge_index: Tensor) -> Tensor:
         """The probability of each edge ``(E)``: the sigmoid of the logit that calling the decoder gives."""
