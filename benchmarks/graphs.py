@@ -237,116 +237,119 @@ def auc(score: np.ndarray, edge: np.ndarray) -> float:
 
 
 # ---------------------------------------------------------------------------------------------------- training
+class Run:
+    """A network and what it is trained on."""
+
+    def __init__(self, dataset: str, task: str, s: Settings, seed: int) -> None:
+        d = self.data = graph(dataset, seed)
+        self.settings, self.links = s, split_links(d, seed) if task == "links" else None
+        self.message = d.edge_index if self.links is None else to_undirected(self.links.train, num_nodes=d.num_nodes)
+        self.x = prepared(Data(x=d.x, edge_index=self.message), s, dataset.startswith("airport"))
+        seed_everything(seed)
+        self.net = Net(s, d.num_nodes, self.x.shape[1], 0 if self.links is not None else int(d.y.max()) + 1)
+        groups = hnn.parameter_groups(self.net, curvature_lr=s.curvature_lr, weight_decay=s.weight_decay)
+        self.adam = torch.optim.Adam(groups, lr=s.lr, fused=True)
+        self.model: nn.Module = self.net
+        self.loader = self.sampled() if s.batch else None
+        if WORLD > 1:
+            if self.loader is None:
+                raise ValueError(
+                    "several processes share the training nodes or edges in batches: give --batch, 512 say"
+                )
+            self.model = nn.parallel.DistributedDataParallel(self.net)
+            seed_everything(seed * WORLD + RANK)  # weights are those of the first process; dropout is each one's own
+
+    def sampled(self) -> Any:
+        """This process's share of the training nodes or edges, the same number for each, and their neighbourhoods."""
+        s, links = self.settings, self.links
+        whole = Data(x=self.x.to_dense(), edge_index=self.message, y=self.data.y)
+        steps = [s.neighbours] * sum({"l": 0, "p": 10}.get(kind, 1) for kind in s.layers)
+        every = self.data.train_mask.nonzero()[:, 0] if links is None else torch.arange(links.train.shape[1])
+        share = every[torch.arange(RANK, -(-len(every) // WORLD) * WORLD, WORLD) % len(every)]
+        options: Any = {"batch_size": s.batch, "shuffle": True}
+        if links is None:
+            return NeighborLoader(whole, steps, input_nodes=share, **options)
+        edges = links.train[:, share]
+        return LinkNeighborLoader(whole, steps, edge_label_index=edges, neg_sampling="binary", **options)
+
+    def losses(self) -> Iterator[Tensor]:
+        """The loss of every step of an epoch: one over the whole graph, or one a batch of sampled neighbourhoods."""
+        model, d = self.model, self.data
+        if self.loader is None:
+            if self.links is not None:
+                yield link_loss(model, self.x, self.links, self.message, self.settings.drop_edge)
+            else:
+                yield F.cross_entropy(model(self.x, self.message)[d.train_mask], d.y[d.train_mask])
+            return
+        for batch in self.loader:
+            if self.links is None:
+                logits = model(batch.x, batch.edge_index, ids=batch.n_id)[: batch.batch_size]
+                yield F.cross_entropy(logits, batch.y[: batch.batch_size])
+            else:
+                logits = model(batch.x, batch.edge_index, batch.edge_label_index, batch.n_id)
+                yield 2 * F.binary_cross_entropy_with_logits(logits, batch.edge_label.to(logits.dtype))
+
+    def epoch(self) -> float:
+        """One epoch of training; the loss of its last step."""
+        self.net.train()
+        for loss in self.losses():
+            self.adam.zero_grad()
+            loss.backward()
+            self.adam.step()
+        return loss.item()
+
+    def scores(self) -> list[float]:
+        """What an epoch is chosen by, the validation score and the test score; of the first process, for all."""
+        net, d = self.net.eval(), self.data
+        found = torch.zeros(3, dtype=torch.float64)
+        if RANK == 0:
+            with torch.no_grad():
+                out = net(self.x, self.message)
+                if self.links is not None:
+                    held = self.links.val, self.links.test
+                    val, test = (auc(net.head(out, pairs).numpy(), edge) for pairs, edge in held)
+                else:
+                    right = out.argmax(1) == d.y
+                    val, test = (right[m].float().mean().item() for m in (d.val_mask, d.test_mask))
+                by_loss = self.links is None and self.settings.select == "loss"
+                chosen = -F.cross_entropy(out[d.val_mask], d.y[d.val_mask]).item() if by_loss else val
+                found = torch.tensor([chosen, val, test], dtype=torch.float64)
+        if WORLD > 1:
+            distributed.broadcast(found, 0)
+        return found.tolist()
+
+
 def train(dataset: str, task: str, s: Settings, seed: int, save: Path | None = None) -> dict[str, float]:
     """One run: the best validation score, the test score at that epoch, and what it took."""
-    d = graph(dataset, seed)
-    links = split_links(d, seed) if task == "links" else None
-    message = d.edge_index if links is None else to_undirected(links.train, num_nodes=d.num_nodes)
-    x = prepared(Data(x=d.x, edge_index=message), s, dataset.startswith("airport"))
-    seed_everything(seed)
-    classes = 0 if links is not None else int(d.y.max()) + 1
-    net = Net(s, d.num_nodes, x.shape[1], classes)
-    groups = hnn.parameter_groups(net, curvature_lr=s.curvature_lr, weight_decay=s.weight_decay)
-    adam = torch.optim.Adam(groups, lr=s.lr, fused=True)
-    model, loader = net, None
-    if s.batch:
-        loader = sampled(d, x, links, message, s)
-    if WORLD > 1:
-        if loader is None:
-            raise ValueError("several processes share the training nodes or edges in batches: give --batch, 512 say")
-        model = nn.parallel.DistributedDataParallel(net)
-        seed_everything(seed * WORLD + RANK)  # the weights are those of the first process; dropout is each one's own
-    rank, best, test, at, steps, stepping = -np.inf, 0.0, 0.0, 0, 0, 0.0
+    run = Run(dataset, task, s, seed)
+    rank, best, test, at, stepping = -np.inf, 0.0, 0.0, 0, 0.0
     title = f"{dataset} {s.space} {s.layers} seed {seed}"
     bar = tqdm(range(1, s.epochs + 1), desc=title, leave=False, disable=None if RANK == 0 else True)
     for epoch in bar:
         start = time.perf_counter()
-        net.train()
-        for loss in losses(model, d, x, links, message, loader, s):
-            adam.zero_grad()
-            loss.backward()
-            adam.step()
-        steps, stepping = steps + 1, stepping + time.perf_counter() - start
+        loss = run.epoch()
+        stepping += time.perf_counter() - start
         if epoch % s.every:
             continue
-        if not loss.isfinite():
-            raise FloatingPointError(f"{dataset}, {s}, seed {seed}: the loss is {loss.item()} in epoch {epoch}")
-        measure, val, now = scores(net, d, x, links, message)
-        if measure > rank:
-            rank, best, test, at = measure, val, now, epoch
+        if not np.isfinite(loss):
+            raise FloatingPointError(f"{dataset}, {s}, seed {seed}: the loss is {loss} in epoch {epoch}")
+        chosen, val, now = run.scores()
+        if chosen > rank:
+            rank, best, test, at = chosen, val, now, epoch
             if save is not None and RANK == 0:
                 save.parent.mkdir(parents=True, exist_ok=True)
-                save_file({k: v.contiguous() for k, v in unshared(net)}, save)
-        bar.set_postfix_str(f"loss {loss.item():.3f}, validation {val:.4f}, best {best:.4f} ({at})", refresh=False)
+                save_file({k: v.contiguous() for k, v in unshared(run.net)}, save)
+        bar.set_postfix_str(f"loss {loss:.3f}, validation {val:.4f}, best {best:.4f} ({at})", refresh=False)
         if epoch - at >= s.patience:
             break
-    curvature = [k for k in hnn.curvatures(net).values() if isinstance(k, float)]
+    curvature = [k for k in hnn.curvatures(run.net).values() if isinstance(k, float)]
     return {
         "val": best,
         "test": test,
         "epoch": at,
-        "epochs_per_s": steps / stepping,
+        "epochs_per_s": epoch / stepping,
         "curvature": min(curvature, default=0.0),
     }
-
-
-def losses(
-    model: nn.Module,
-    d: Data,
-    x: Tensor,
-    links: Links | None,
-    message: Tensor,
-    loader: NeighborLoader | LinkNeighborLoader | None,
-    s: Settings,
-) -> Iterator[Tensor]:
-    """The loss of every step of an epoch: one over the whole graph, or one a batch of sampled neighbourhoods."""
-    if loader is None:
-        if links is not None:
-            yield link_loss(model, x, links, message, s.drop_edge)
-        else:
-            yield F.cross_entropy(model(x, message)[d.train_mask], d.y[d.train_mask])
-        return
-    for batch in loader:
-        if links is None:
-            logits = model(batch.x, batch.edge_index, ids=batch.n_id)[: batch.batch_size]
-            yield F.cross_entropy(logits, batch.y[: batch.batch_size])
-        else:
-            logits = model(batch.x, batch.edge_index, batch.edge_label_index, batch.n_id)
-            yield 2 * F.binary_cross_entropy_with_logits(logits, batch.edge_label.to(logits.dtype))
-
-
-def sampled(d: Data, x: Tensor, links: Links | None, message: Tensor, s: Settings) -> Any:
-    """This process's share of the training nodes or edges, the same number for each, and their neighbourhoods."""
-    whole = Data(x=x.to_dense(), edge_index=message, y=d.y)
-    steps = [s.neighbours] * sum({"l": 0, "p": 10}.get(kind, 1) for kind in s.layers)
-    all_of = d.train_mask.nonzero()[:, 0] if links is None else torch.arange(links.train.shape[1])
-    share = all_of[torch.arange(RANK, -(-len(all_of) // WORLD) * WORLD, WORLD) % len(all_of)]
-    if links is None:
-        return NeighborLoader(whole, steps, input_nodes=share, batch_size=s.batch, shuffle=True)
-    edges = links.train[:, share]
-    return LinkNeighborLoader(
-        whole, steps, edge_label_index=edges, neg_sampling="binary", batch_size=s.batch, shuffle=True
-    )
-
-
-def scores(net: Net, d: Data, x: Tensor, links: Links | None, message: Tensor) -> list[float]:
-    """What an epoch is chosen by, the validation score and the test score; of the first process, for all."""
-    found = torch.zeros(3, dtype=torch.float64)
-    if RANK == 0:
-        net.eval()
-        with torch.no_grad():
-            out = net(x, message)
-            if links is not None:
-                val, test = (auc(net.head(out, pairs).numpy(), edge) for pairs, edge in (links.val, links.test))
-            else:
-                right = out.argmax(1) == d.y
-                val, test = (right[m].float().mean().item() for m in (d.val_mask, d.test_mask))
-            by_loss = links is None and net.settings.select == "loss"
-            chosen = -F.cross_entropy(out[d.val_mask], d.y[d.val_mask]).item() if by_loss else val
-            found = torch.tensor([chosen, val, test], dtype=torch.float64)
-    if WORLD > 1:
-        distributed.broadcast(found, 0)
-    return found.tolist()
 
 
 def unshared(net: nn.Module) -> Iterator[tuple[str, Tensor]]:

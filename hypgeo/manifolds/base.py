@@ -19,7 +19,7 @@ import torch
 from geoopt.manifolds.base import Manifold as GeooptManifold
 from torch import Tensor, nn
 
-from hypgeo.ops import mean, pairwise, special
+from hypgeo.ops import convert, mean, pairwise, special
 from hypgeo.ops.mean import ConvergenceWarning
 
 __all__ = ["ConvergenceWarning", "Manifold"]
@@ -390,6 +390,10 @@ class Manifold(GeooptManifold):
     def mobius_add(self, x: Tensor, y: Tensor) -> Tensor:
         """exp_x of log_0(y) carried from the origin to x; in Euclidean space x + y."""
         return self.expmap(x, self.transp0(x, self.logmap0(y)))
+
+    def normal_translate(self, a: Tensor, b: Tensor) -> Tensor:
+        """Möbius addition in normal coordinates, ``log_0(exp_0(a) ⊕ exp_0(b))``; in flat space a + b."""
+        return a + b if self.flat else convert.normal_translate(a, b, self.c)
 
     def mobius_matvec(self, m: Tensor, x: Tensor) -> Tensor:
         """exp_0(m log_0(x)) for a matrix m ``(..., k, d)`` on normal coordinates; in Euclidean space m x."""

@@ -64,10 +64,7 @@ class Layer(nn.Module):
 
 def shifted(manifold: Manifold, h: Tensor, by: Tensor | None) -> Tensor:
     """``log_0(exp_0(h) ⊕ exp_0(by))``, the bias of a layer in normal coordinates."""
-    if by is None:
-        return h
-    x = manifold.from_normal_coordinates(h)
-    return manifold.normal_coordinates(manifold.mobius_add(x, manifold.from_normal_coordinates(by.to(h.dtype))))
+    return h if by is None else manifold.normal_translate(h, by.to(h.dtype))
 
 
 def expect_points(name: str, manifold: Manifold, x: Tensor, channels: int | None = None) -> None:

@@ -80,11 +80,7 @@ class Linear(Layer):
         return shifted(self.manifold, (h @ self.weight.to(h.dtype).mT).to(h.dtype), self.bias)
 
     def _mobius(self, x: Tensor) -> Tensor:
-        a = self.in_manifold.normal_coordinates(x)
-        y = self.manifold.from_normal_coordinates((a @ self.weight.to(a.dtype).mT).to(a.dtype))
-        if self.bias is None:
-            return y
-        return self.manifold.mobius_add(y, self.manifold.from_normal_coordinates(self.bias.to(a.dtype)))
+        return self.manifold.from_normal_coordinates(self.at_origin(self.in_manifold.normal_coordinates(x)))
 
     def _poincare(self, x: Tensor) -> Tensor:
         offset = self.bias if self.bias is not None else self.weight.new_zeros(self.out_channels)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from hypgeo.ops import halfspace
 from hypgeo.ops._kernel import kernel
-from hypgeo.ops.special import dot, gap, norm
+from hypgeo.ops.special import arsinhc, dot, gap, norm, sinhc
 
 
 def _into_ball(x: Tensor, c: Tensor, dtype: torch.dtype) -> Tensor:
@@ -119,3 +119,55 @@ def half_to_lorentz(x: Tensor, c: Tensor) -> Tensor:
     q = dot(h, h)
     time = q + z.square() + 1
     return torch.cat((time, 2 * h, q + (z - 1) * (z + 1)), -1) / (2 * z * c.sqrt())
+
+
+@kernel("normal_translate")
+def normal_translate(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
+    """log₀(exp₀(a) ⊕ exp₀(b)) in normal coordinates, whose Riemannian length is |a|: the same map in every model.
+
+    (..., d), (..., d) -> (..., d), any length up to 2000/√c; beyond, as exact but for all but opposite vectors.
+    At exactly opposite ones derivatives grow with sinh(√c|a|), past all floats in the end.
+    Compiled: values within 4 ulp, derivatives within 8 ulp (normwise); a derivative in c below 2^-52 of the result times
+    the upstream gradient, over c, may be given as 0 (it vanishes for parallel vectors).
+    Source: A. A. Ungar, A Gyrovector Space Approach to Hyperbolic Geometry, 2009, chapter 3.
+    """
+    q, p, k = c * dot(a, a), c * dot(b, b), c * dot(a, b)
+
+    def length(square: Tensor) -> tuple[Tensor, ...]:
+        small = square < 1
+        inner, t = torch.where(small, square, 0.0), torch.where(small, 1.0, square).sqrt()
+        e, ratio = (-t).exp(), sinhc(inner)
+        cosh = (1 + inner * ratio.square()).sqrt()
+        above = inner * ratio.square() / (1 + cosh)
+        far = (t, e, (1 + e.square()) / 2, (1 - e.square()) / (2 * t))
+        near = (t, torch.ones_like(e), cosh, ratio)
+        return small, *(torch.where(small, n, f) for n, f in zip(near, far, strict=True)), above
+
+    small_r, r, er, cosh_r, sinhc_r, above_r = length(q)
+    small_s, s, es, cosh_s, sinhc_s, above_s = length(p)
+    near, mixed, both, decay = small_r & small_s, small_r | small_s, sinhc_r * sinhc_s, er * es
+    product, turn = torch.where(mixed, 1.0, r * s), torch.where(mixed, 0.0, k)
+    opposite = turn < 0
+    wide = torch.where(
+        opposite,
+        (product.square() - turn.square()) / (product - torch.where(opposite, turn, 0.0)),
+        turn + product,
+    )
+    plain = cosh_r * cosh_s + both * k
+    excess = torch.where(
+        near,
+        above_r * cosh_s + above_s + both * k,
+        torch.where(mixed, plain - decay, (er - es).square() / 2 + both * wide),
+    )
+    whole = torch.where(mixed, plain, excess + decay)
+    tilt = torch.where(small_r, sinhc_r / (1 + cosh_r), (1 - er) / ((1 + er) * r))
+    far_g = es.square() + er / (1 + er) * (1 - es.square()) + tilt * sinhc_s * wide
+    g = torch.where(mixed, cosh_s + tilt * sinhc_s * k, far_g)
+    close = near | (excess < 2 * decay)
+    per = 1 / torch.where(close, decay, 1.0)
+    half = torch.where(close, excess / 2 * per, 0.0)
+    sinh = torch.where(close, 1.0, excess * (excess + 2 * decay)).sqrt()
+    size = torch.where(small_r, 0.0, r) + torch.where(small_s, 0.0, s)
+    far = (size + (torch.where(close, 1.0, whole) + sinh).log()) / sinh
+    f = torch.where(close, arsinhc(half.clamp_min(0)) / (1 + half).sqrt() * per, far)
+    return f * (sinhc_r * g * a + sinhc_s * er * b)

@@ -293,8 +293,9 @@ void backward_slow(const Job& job, int64_t r) {
     const auto number = [&](double* to, const Big& g) {
       Verdict<double> verdict;
       verdict.see(g);
-      settled = settled && verdict.settled();
-      to[r] = nearest_double(g);
+      constexpr bool faint = requires { Op::faint; };
+      settled = settled && (verdict.settled() || (faint && bits > kFirstBits));
+      to[r] = verdict.settled() || !faint ? nearest_double(g) : 0.0;
     };
     if constexpr (Op::number) {
       if (job.grad_number) number(job.grad_number, adjoint[size_t(in.number.id)]);

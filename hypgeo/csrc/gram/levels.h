@@ -276,6 +276,7 @@ HYPGEO_HD LaneMask ordinary(const In<S, Op::rows>& in) {
     if (l == Layout::kHalfPoint) m &= total(in.odd[j].v) > 0x1p-40;
   }
   if constexpr (Op::number) m &= vabs<Lanes>(total(in.number.v)) < 0x1p10;
+  if constexpr (requires { Op::calm(in); }) m &= Op::calm(in);
   return m;
 }
 // How much less than the result times the upstream gradient a derivative in c or in the number, times its argument, may be
@@ -300,7 +301,7 @@ HYPGEO_HD Lanes least_share(const In<S, Op::rows>& in) {
       m &= (scaled < 0x1p6) & (odd > 0x1p-3);
       growth = vmax<Lanes>(growth, splat<Lanes>(0x1p5));
     } else {
-      m &= scaled < 6.0;
+      if constexpr (!requires { Op::calm(in); }) m &= scaled < 6.0;
       growth = vmax<Lanes>(growth, splat<Lanes>(0x1p2));
     }
   }
@@ -551,17 +552,26 @@ HYPGEO_HD unsigned backward_level(const Block& block, const Source& source, cons
   }
   const auto number = [&](Lanes& result, const S& g, Lanes argument) {
     result = total(g.v);
-    if constexpr (!tracked<S>) {
+    LaneMask none = splat<Lanes>(1.0) < 0.0;
+    if constexpr (!tracked<S> || rows.twofold) {
       Lanes all = vabs<Lanes>(block.odd_grad * total(out.odd.v.v));
       if constexpr (row_out) {
         if constexpr (!has_time(Op::out) && !has_last(Op::out)) all = Lanes{};
         for (int j = 0; j < K; ++j) all += vabs<Lanes>(total(out.a[j].v.v)) * (grams.norm[j] * unorm);
       }
       if constexpr (Op::out == Layout::kLorentzPointLast) all += vabs<Lanes>(block.time_grad * total(out.time.v.v));
-      want &= bits(vabs<Lanes>(argument * result) >= least_share<Op>(plain) * all);
+      if constexpr (!tracked<S>) {
+        want &= bits(vabs<Lanes>(argument * result) >= least_share<Op>(plain) * all);
+      } else {
+        // that which vanishes for an exactly zero row does so to rounding only
+        for (int j = 0; j < K; ++j) none |= (total(plain.g(j, j).v) == 0.0) & (plain.g(j, j).e == 0.0);
+        if constexpr (requires { Op::faint; }) none = splat<Lanes>(0.0) < 1.0;
+        none &= (vabs<Lanes>(result) <= g.e) & (vabs<Lanes>(argument) * g.e <= 0x1p-52 * all);
+        result = select<Lanes>(none, Lanes{}, result);
+      }
     }
     // a number's derivative is often a small difference: eight ulps then
-    if constexpr (tracked<S>) want &= bits(g.e <= vabs<Lanes>(result) * (4.0 * trust.gradient));
+    if constexpr (tracked<S>) want &= bits((g.e <= vabs<Lanes>(result) * (4.0 * trust.gradient)) | none);
     want &= bits(vabs<Lanes>(result) < 0x1p1000);
   };
   if constexpr (Op::number) {

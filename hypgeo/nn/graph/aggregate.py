@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch_geometric.nn import MessagePassing
 from torch_geometric.typing import Adj, OptTensor, Size
-from torch_geometric.utils import is_torch_sparse_tensor, spmm
+from torch_geometric.utils import is_torch_sparse_tensor, spmm, to_edge_index
 
 from hypgeo.manifolds import Manifold
 from hypgeo.nn.layer import FLAT, Layer, expect_edges, expect_points
@@ -35,7 +35,7 @@ class ManifoldConv(MessagePassing):
         node without neighbours ends in the origin, or stays where it is with "local".
     """
 
-    verbs: ClassVar[tuple[str, ...]] = (*Layer.verbs, "mobius_add")
+    verbs: ClassVar[tuple[str, ...]] = (*Layer.verbs, "normal_translate")
     lin: Any
 
     def __init__(self, manifold: Manifold, in_manifold: Manifold | None, aggr: Any, **kwargs: Any) -> None:
@@ -54,7 +54,7 @@ class ManifoldConv(MessagePassing):
     @property
     def acts_at_origin(self) -> bool:
         """Whether all happens at the origin: see :meth:`hypgeo.nn.layer.Layer.at_origin`."""
-        return self.kind == "tangent"
+        return self.kind not in _MEANS
 
     def expect_points(self, x: Tensor, channels: int, flat: bool = False) -> None:
         """Refuse what are no points of ``in_manifold``, or no normal coordinates."""
@@ -90,32 +90,48 @@ class ManifoldConv(MessagePassing):
     def aggregated(self, edge_index: Adj, x: Tensor, at: Tensor | None, weight: OptTensor, size: Size) -> Tensor:
         """The points that nodes gather from x, points (nodes, [heads,] width); ``at`` are the targets' own points.
 
-        weight: one number an edge (edges, [heads]), all 1 when left out.  (At the origin: see ``at_origin``.)
+        weight: one number an edge (edges, [heads]), all 1 when left out.
         """
-        if self.kind == "local":
-            # seen from the node as the origin: exp_i and log_i are exp_0 and log_0 after x_i ⊕, an isometry, and the
-            # hyperboloid's own tangent vectors lose digits where points are far out
-            assert at is not None
-            # and in float64, as two points may lie twice as far apart as either from the origin
-            dtype, work = x.dtype, torch.float64 if x.device.type != "mps" else torch.float32
-            at, x = at.to(work), x.to(work)
-            back = self.manifold.from_normal_coordinates(-self.manifold.normal_coordinates(at))
-            out = self.gather(edge_index, x, back, weight, size)
-            out = self.manifold.mobius_add(at, self.manifold.from_normal_coordinates(out))
-            if dtype is work:
-                return out
-            return self.manifold.from_normal_coordinates(self.manifold.normal_coordinates(out).to(dtype))
-        return self.gather(edge_index, x, None, weight, size)
+        if self.kind in _MEANS:
+            return self.gather(edge_index, x, None, weight, size)
+        at = None if at is None else self.manifold.normal_coordinates(at)
+        h = self.gathered_at_origin(edge_index, self.manifold.normal_coordinates(x), at, weight, size)
+        return self.manifold.from_normal_coordinates(h)
 
-    def gather(self, edge_index: Adj, x: Tensor, at: Tensor | None, weight: OptTensor, size: Size) -> Tensor:
-        # propagate_type: (x: OptPairTensor, at: OptPairTensor, edge_weight: OptTensor)
+    def gathered_at_origin(self, edge_index: Adj, h: Tensor, at: OptTensor, weight: OptTensor, size: Size) -> Tensor:
+        """The same from and in normal coordinates, but for means."""
+        if self.kind != "local":
+            return self.gather(edge_index, h, None, weight, size)
+        # seen from the node as the origin: exp_i and log_i are exp_0 and log_0 after x_i ⊕, an isometry
+        if at is None:
+            raise ValueError(
+                f"{type(self).__name__}: aggr='local' needs the targets' points: give x as (sources, targets)"
+            )
+        loop = None
+        if at is h:  # what a node sees of itself is 0, and so are its derivatives, which far out only cancel to that
+            ends = to_edge_index(edge_index)[0] if is_torch_sparse_tensor(edge_index) else edge_index
+            loop = (ends[0] == ends[1]).view(-1, *[1] * (h.dim() - 1))
+        return self.manifold.normal_translate(at, self.gather(edge_index, h, -at, weight, size, loop))
+
+    def gather(
+        self,
+        edge_index: Adj,
+        x: Tensor,
+        at: Tensor | None,
+        weight: OptTensor,
+        size: Size,
+        loop: OptTensor = None,
+    ) -> Tensor:
+        # propagate_type: (x: OptPairTensor, at: OptPairTensor, edge_weight: OptTensor, loop: OptTensor)
         pair = None if at is None else (x, at)
-        return self.propagate(edge_index, x=(x, None), at=pair, edge_weight=weight, size=size)
+        return self.propagate(edge_index, x=(x, None), at=pair, edge_weight=weight, size=size, loop=loop)
 
-    def message(self, x_j: Tensor, at_i: OptTensor, edge_weight: OptTensor) -> Tensor:
+    def message(self, x_j: Tensor, at_i: OptTensor, edge_weight: OptTensor, loop: OptTensor) -> Tensor:
         if self.kind in _MEANS:
             return x_j
-        out = x_j if at_i is None else self.manifold.normal_coordinates(self.manifold.mobius_add(at_i, x_j))
+        if loop is not None and at_i is not None:
+            x_j, at_i = x_j.masked_fill(loop, 0.0), at_i.masked_fill(loop, 0.0)
+        out = x_j if at_i is None else self.manifold.normal_translate(at_i, x_j)
         return out if edge_weight is None else edge_weight.unsqueeze(-1).to(out.dtype) * out
 
     def message_and_aggregate(self, edge_index: Adj, x: Any) -> Tensor:

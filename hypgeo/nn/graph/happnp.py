@@ -44,6 +44,10 @@ class HAPPNP(NormalizedConv):
         super().__init__(manifold, None, aggr, normalize, add_self_loops, False, cached, **kwargs)
         self.K, self.alpha = K, alpha
 
+    @property
+    def acts_at_origin(self) -> bool:
+        return self.kind == "tangent"
+
     def reset_parameters(self) -> None:
         super().reset_parameters()
         self.forget()

@@ -93,17 +93,14 @@ class HGATConv(ManifoldConv):
         if targets is not None and not one:
             self.expect_points(targets, self.lin.in_channels)
         self.expect_edges(edge_index, (n, m), edge_attr)
-        if targets is None and self.kind == "local":
-            raise ValueError("HGATConv: aggr='local' needs the targets' points: give x as (sources, targets)")
         h = self.heads_of(self.in_manifold.normal_coordinates(sources))
         g = h if one else None if targets is None else self.heads_of(self.in_manifold.normal_coordinates(targets))
         edge_index, alpha = self.attention(h, g, edge_index, edge_attr, (n, m))
         if self.acts_at_origin:
-            out = self.manifold.from_normal_coordinates(self.joined(self.gather(edge_index, h, None, alpha, (n, m))))
+            out = self.joined(self.gathered_at_origin(edge_index, h, g, alpha, (n, m)))
+            out = self.manifold.from_normal_coordinates(out)
         else:
-            y = self.manifold.from_normal_coordinates(h)
-            at = y if one else None if g is None else self.manifold.from_normal_coordinates(g)
-            out = self.aggregated(edge_index, y, at, alpha, (n, m))
+            out = self.aggregated(edge_index, self.manifold.from_normal_coordinates(h), None, alpha, (n, m))
             if self.heads > 1:
                 out = self.manifold.from_normal_coordinates(self.joined(self.manifold.normal_coordinates(out)))
             else:
@@ -121,7 +118,7 @@ class HGATConv(ManifoldConv):
         self.expect_edges(edge_index, size, edge_attr)
         h = self.heads_of(h)
         edge_index, alpha = self.attention(h, h, edge_index, edge_attr, size)
-        return self.joined(self.gather(edge_index, h, None, alpha, size))
+        return self.joined(self.gathered_at_origin(edge_index, h, h, alpha, size))
 
     def heads_of(self, h: Tensor) -> Tensor:
         """The points of every head, by their normal coordinates (nodes, heads, out_channels)."""

@@ -83,33 +83,31 @@ class HGCNConv(NormalizedConv):
         self.expect_points(sources, self.lin.in_channels)
         if targets is not None and not one:
             self.expect_points(targets, self.lin.in_channels)
-        if self.acts_at_origin:
-            h = self.in_manifold.normal_coordinates(sources)
-            h = self.at_origin(h, edge_index, edge_weight, None if one else (n, m))
-            return self.manifold.from_normal_coordinates(h)
-        self.expect_edges(edge_index, (n, m), edge_weight)
-        edge_index, edge_weight = self.normalized(edge_index, edge_weight, m, one, sources.dtype)
-        y = self.linear(sources)
-        at = y if one else None if targets is None else self.linear(targets)
-        if at is None and self.kind == "local":
-            raise ValueError("HGCNConv: aggr='local' needs the targets' points: give x as (sources, targets)")
-        return self.aggregated(edge_index, y, at, edge_weight, (n, m))
+        h = self.in_manifold.normal_coordinates(sources)
+        at = None if one or targets is None else self.in_manifold.normal_coordinates(targets)
+        h = self.at_origin(h, edge_index, edge_weight, None if one else (n, m), at)
+        return self.manifold.from_normal_coordinates(h) if self.acts_at_origin else h
 
-    def at_origin(self, h: Tensor, edge_index: Adj, edge_weight: OptTensor = None, size: Size = None) -> Tensor:
-        """Normal coordinates to normal coordinates; ``size`` where sources and targets differ."""
+    def at_origin(
+        self, h: Tensor, edge_index: Adj, edge_weight: OptTensor = None, size: Size = None, at: OptTensor = None
+    ) -> Tensor:
+        """Normal coordinates to normal coordinates (means: to points); ``size`` where sources and targets differ.
+
+        at: those of the targets, where they are others.
+        """
         one, (n, m) = size is None, size or (len(h), len(h))
         self.expect_points(h, self.lin.in_channels, flat=True)
         self.expect_edges(edge_index, (n, m), edge_weight)
         edge_index, edge_weight = self.normalized(edge_index, edge_weight, m, one, h.dtype)
         h = shifted(self.manifold, self.features(h), self.bias)
+        if not self.acts_at_origin:
+            return self.aggregated(edge_index, self.manifold.from_normal_coordinates(h), None, edge_weight, (n, m))
         near = self.spread(h, edge_index, edge_weight, one)
-        return self.gather(edge_index, h, None, edge_weight, (n, m)) if near is None else near
-
-    def linear(self, x: Tensor) -> Tensor:
-        y = self.manifold.from_normal_coordinates(self.features(self.in_manifold.normal_coordinates(x)))
-        if self.bias is None:
-            return y
-        return self.manifold.mobius_add(y, self.manifold.from_normal_coordinates(self.bias.to(y.dtype)))
+        if near is not None:
+            return near
+        if at is not None and self.kind == "local":
+            at = shifted(self.manifold, self.features(at), self.bias)
+        return self.gathered_at_origin(edge_index, h, h if one else at, edge_weight, (n, m))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.in_channels}, {self.out_channels}, {self.manifold!r}, aggr={self.kind!r})"
