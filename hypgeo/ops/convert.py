@@ -127,8 +127,8 @@ def normal_translate(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
 
     (..., d), (..., d) -> (..., d), any length up to 2000/√c; beyond, as exact but for all but opposite vectors.
     At exactly opposite ones derivatives grow with sinh(√c|a|), past all floats in the end.
-    Compiled: values within 4 ulp, derivatives within 8 ulp (normwise); a derivative in c below 2^-52 of the result times
-    the upstream gradient, over c, may be given as 0 (it vanishes for parallel vectors).
+    Compiled: values within 4 ulp, derivatives within 8 ulp (normwise); a derivative in c below 2^-52 of the result
+    times the upstream gradient, over c, may be given as 0 (it vanishes for parallel vectors).
     Source: A. A. Ungar, A Gyrovector Space Approach to Hyperbolic Geometry, 2009, chapter 3.
     """
     q, p, k = c * dot(a, a), c * dot(b, b), c * dot(a, b)
