@@ -14,7 +14,7 @@ best validation score gives the test score; nothing else looks at test data.  Sc
 that a run that was killed goes on where it stopped, with the best weights of each (--save).
 
 With --batch a step takes that many training nodes or edges and the sampled neighbourhoods around them (PyG's
-NeighborLoader, which wants pyg-lib or torch-sparse).  Under torchrun each process has its share of them, and gradients,
+NeighborLoader).  Under torchrun each process has its share of them, and gradients,
 curvatures and the statistics of batch normalisation are those of all.
 """
 
@@ -50,7 +50,7 @@ from tqdm import tqdm
 from hypgeo import Euclidean, HalfSpace, Lorentz, PoincareBall, data
 from hypgeo import nn as hnn
 from hypgeo.manifolds import Manifold
-from hypgeo.nn.graph import HAPPNP, DegreeFeatures, HGATConv, HGCNConv
+from hypgeo.nn.graph import HAPPNP, DegreeFeatures, HGATConv, HGCNConv, PlainNeighborSampler
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "embeddings"))
 from measure import machine
@@ -266,7 +266,7 @@ class Run:
         steps = [s.neighbours] * sum({"l": 0, "p": 10}.get(kind, 1) for kind in s.layers)
         every = self.data.train_mask.nonzero()[:, 0] if links is None else torch.arange(links.train.shape[1])
         share = every[torch.arange(RANK, -(-len(every) // WORLD) * WORLD, WORLD) % len(every)]
-        options: Any = {"batch_size": s.batch, "shuffle": True}
+        options: Any = {"batch_size": s.batch, "shuffle": True, "neighbor_sampler": PlainNeighborSampler(whole, steps)}
         if links is None:
             return NeighborLoader(whole, steps, input_nodes=share, **options)
         edges = links.train[:, share]
