@@ -564,3 +564,19 @@ def test_means_of_far_points_are_right_where_they_are_near(cls, dtype, radius, r
             error = mp.sqrt(sum((mp.mpf(float(i)) - j) ** 2 for i, j in zip(found, mean, strict=True)))
             assert error <= 1.1 * torch.finfo(dtype).eps * mp.sqrt(sum(j * j for j in mean))
     assert seen >= 5
+
+
+@pytest.mark.parametrize("kind", ["frechet_mean", "midpoint"])
+@pytest.mark.parametrize("make", [PoincareBall, Lorentz, HalfSpace])
+@pytest.mark.parametrize("tiny", [5e-38, 1e-44])
+def test_tiny_gradients_of_points_that_coincide(make, kind, tiny):
+    """Products of such a gradient with such distances leave the range of double."""
+    space = make(-0.379, learnable=True)
+    a = torch.randn(1, 8, generator=torch.Generator().manual_seed(0)) * 0.4
+    x = space.from_normal_coordinates(a.expand(2, 8)).detach().contiguous().requires_grad_()
+    w = torch.tensor([0.5, 0.5], dtype=torch.float64, requires_grad=True)
+    y = getattr(space, kind)(x, w)
+    by_x, by_w, by_k = torch.autograd.grad(y, (x, w, space.log_scale), torch.full_like(y, tiny))
+    assert all(bool(g.isfinite().all()) for g in (by_x, by_w, by_k))
+    again = torch.autograd.grad(getattr(space, kind)(x, w), x, torch.ones_like(y))[0]
+    torch.testing.assert_close(by_x.double() / tiny, again.double(), rtol=1e-5, atol=1.5e-45 / tiny)

@@ -35,9 +35,9 @@ inline void arrive(Unit& u) {
 }
 
 // The incoming gradient in the frame at m: what is returned times r + low.  grad_c: what reaches c through the
-// hyperboloid's time alone.
+// hyperboloid's time alone.  All is divided by u.upstream, its size, lest products of tiny numbers underflow.
 template <class T>
-P receive(const Unit& u, V* r, V* low, P& grad_c) {
+P receive(Unit& u, V* r, V* low, P& grad_c) {
   const Job& job = u.job;
   const int64_t d = u.d;
   const int odd = int(job.width - d);
@@ -46,8 +46,13 @@ P receive(const Unit& u, V* r, V* low, P& grad_c) {
   for (int l = 0; l < L; ++l) {
     const T* const from = grad + u.sets[u.count > 1 && l < u.count ? l : 0] * job.width;
     const double back = 1.0 / u.dilated[l];
-    for (int64_t j = 0; j < d; ++j) r[j][l] = double(from[odd + j]) * back * back;
-    if (odd) time[l] = double(*from);
+    double most = 0.0;
+    for (int64_t j = 0; j < job.width; ++j) most = std::max(most, std::abs(double(from[j])));
+    const int e = most > 0.0 && std::isfinite(most) ? std::clamp(std::ilogb(most), -1000, 1000) : 0;
+    const double per = std::ldexp(1.0, -e);
+    u.upstream[l] = std::ldexp(1.0, e);
+    for (int64_t j = 0; j < d; ++j) r[j][l] = double(from[odd + j]) * per * back * back;
+    if (odd) time[l] = double(*from) * per;
   }
   for (int64_t j = 0; j < d; ++j) low[j] = V{};
   grad_c = P(V{}, V{});
@@ -207,8 +212,8 @@ void pull_back(const Job& job, const int64_t* sets, int count) {
         T* to = grad_x + row * job.width;
         if (lift) *to++ = T(0);
         const double by = u.dilated[l];
-        for (int64_t j = 0; j < d; ++j) to[j] = T(out[j][l] * by * by);
-        job.grad_w[row] = u.scale[l] * (a[l] * yv[l]);
+        for (int64_t j = 0; j < d; ++j) to[j] = T(out[j][l] * u.upstream[l] * by * by);
+        job.grad_w[row] = u.scale[l] * (a[l] * yv[l]) * u.upstream[l];
       }
     }
     const V all[kTold] = {grad_c, rough2, yv2, y2, spread};
@@ -222,7 +227,7 @@ void pull_back(const Job& job, const int64_t* sets, int count) {
     }
   }
   const V grad_c = told[0] + direct.hi;
-  for (int l = 0; l < count; ++l) job.grad_c[sets[l]] = grad_c[l];
+  for (int l = 0; l < count; ++l) job.grad_c[sets[l]] = grad_c[l] * u.upstream[l];
   // Their errors are a rounding of the terms, or what is left of the way to the mean beside that to the points.  Of the
   // weights it concerns two or three points, which can all lie across v.  Roundings seldom add up: as measured on sets
   // of 2 to 50 points, what passes here is within 16 ulp.
@@ -372,11 +377,11 @@ void mend(const Job& job, const int64_t* sets, int count) {
     to[0] = add(to[0], mul(share, u.w[g]));
     for (int l = 0; l < L; ++l) {
       const int64_t row = u.rows[g * L + l];
-      if (row >= 0) job.grad_w[row] = u.scale[l] * (a_yv.hi[l] + a_yv.lo[l]);
+      if (row >= 0) job.grad_w[row] = u.scale[l] * (a_yv.hi[l] + a_yv.lo[l]) * u.upstream[l];
     }
   });
   grad_c = add(grad_c, gathered(u, 0));
-  for (int l = 0; l < count; ++l) job.grad_c[sets[l]] = grad_c.hi[l] + grad_c.lo[l];
+  for (int l = 0; l < count; ++l) job.grad_c[sets[l]] = (grad_c.hi[l] + grad_c.lo[l]) * u.upstream[l];
 }
 
 inline void pull(const Job& job, const int64_t* sets, int count) {

@@ -60,6 +60,7 @@ struct Unit {
   int64_t* rows;              // which rows they are, -1: none
   bool fine = false;          // low parts and scales are there
   V c, scale;                 // curvature; the power of two by which weights were multiplied
+  V upstream;                 // the power of two by which the incoming gradient was divided
   V dilated;                  // half-space: the power of two by which coordinates were, where they are huge
   V *mh, *ml, *e;             // the estimate, hi + lo
   P own, k, q;                // its gap or height; k, q above
