@@ -61,11 +61,13 @@ def _same(a: Manifold, b: Manifold) -> bool:
 
 
 def _acts_at_origin(module: Any, x: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether at_origin stands for calling the module: not where that is hooked, compiled or somebody's own."""
     return (
         getattr(module, "acts_at_origin", False)
         and isinstance(x, Tensor)
         and len(args) < 3
         and kwargs.keys() <= {"edge_index", "edge_weight", "edge_attr"}
+        and type(module).forward.__module__.startswith("hypgeo.")
         and not (module._forward_hooks or module._forward_pre_hooks or module._backward_hooks)
     )
 

@@ -69,6 +69,19 @@ def test_a_layer_with_a_hook_is_called() -> None:
     assert len(seen) == 3 and all(space.check_point_on_manifold(p) for pair in seen for p in pair)
 
 
+def test_a_layer_with_a_forward_of_its_own_is_called() -> None:
+    class Half(Activation):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.manifold.mobius_scalar_mul(0.5, super().forward(x))
+
+    ball = PoincareBall()
+    x = features(dtype=torch.float32)
+    got = Sequential(ToManifold(ball), Half(ball), FromManifold(ball))(x)
+    torch.testing.assert_close(got, 0.5 * x.relu())
+    compiled = torch.compile(Activation(ball), backend="eager")
+    torch.testing.assert_close(Sequential(ToManifold(ball), compiled, FromManifold(ball))(x), x.relu())
+
+
 def test_names_the_layer_that_does_not_fit() -> None:
     space = PoincareBall()
     x = space.from_normal_coordinates(features(dtype=torch.float32))

@@ -187,7 +187,8 @@ struct NormalTranslate {
   template <class S>
   static HYPGEO_HD Out<S, 2> coef(const In<S, 2>& in) {
     const S q = in.c * in.g(0, 0), p = in.c * in.g(1, 1), k = in.c * in.g(0, 1);
-    const auto small_r = q < 1.0, small_s = p < 1.0, near = small_r & small_s, mixed = small_r | small_s;
+    const auto small_r = q < 1.0, small_s = p < 1.0;
+    const auto near = small_r & small_s, mixed = small_r | small_s;  // of another type where a mask is a bool
     const Length<S> r = length(q, small_r), s = length(p, small_s);
     const S rs = r.root * s.root, both = r.sinhc * s.sinhc, decay = r.decay * s.decay;
     const auto opposite = k < 0.0;
