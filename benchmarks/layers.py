@@ -78,6 +78,7 @@ def step(case: str, name: str) -> Callable[[], None]:
     torch.manual_seed(0)
     edge_index = torch.randint(0, nodes, (2, edges))
     layer, space = layers(channels, out)[name]
+    torch.nn.init.normal_(layer.bias, std=0.01)  # as after a few steps
     x = space.from_normal_coordinates(0.1 * torch.randn(nodes, channels)).detach().requires_grad_(learns)
     width = layer(x, edge_index).shape[1]
     weight = torch.randn(nodes, width)
