@@ -514,9 +514,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"per cent (area under the ROC curve for links, accuracy for classes), {args.threads} thread.\n"
             f"Measured on {machine()}.\n\n"
             "Settings are the best of eight by validation with the first seed (`--tune 8 --seeds 1`), the same draws "
-            "for every model.  Exceptions: links on Cora, where a dozen trials by hand found what the hyperbolic model and "
-            "the flat ones have; the published split of Airport and its links with population, which take what "
-            "was found without.  "
+            "for every model.  Exceptions: links on Cora, where a dozen trials by hand found what all models have; the "
+            "published split of Airport and its links with population, which take what was found without.  "
             + ("Rows are the runs that were finished, several at a time on two cores.\n\n" if args.known else "\n\n")
         )
         (FOLDER / "graphs.md").write_text(head + table(results) + "\n")

@@ -48,7 +48,7 @@ class Layer(nn.Module):
 
         :class:`hypgeo.nn.Sequential` calls it between such layers, so that exp_0 and log_0 that meet are left out.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} does not act at the origin")
 
     @property
     def acts_at_origin(self) -> bool:
