@@ -107,8 +107,12 @@ def _alike(name: str, rows: tuple[Tensor, ...]) -> tuple[torch.dtype, torch.Size
     dtype, batch = first.dtype, first.shape[:-1]
     if all(t.dtype is dtype and t.shape[:-1] == batch for t in rows):
         return dtype, batch, rows
-    dtype = functools.reduce(torch.promote_types, (t.dtype for t in rows))
-    batch = torch.broadcast_shapes(*(t.shape[:-1] for t in rows))
+    if any(t.dtype is not dtype for t in rows):
+        dtype = functools.reduce(torch.promote_types, (t.dtype for t in rows))
+    shapes = [t.shape[:-1] for t in rows]
+    batch = max(shapes, key=len)
+    if any(s and s != batch for s in shapes):  # one row beside many is the common case, and this is slow
+        batch = torch.broadcast_shapes(*shapes)
     return dtype, batch, tuple(t.to(dtype).expand(*batch, t.shape[-1]) for t in rows)
 
 

@@ -97,7 +97,8 @@ class HGCNConv(NormalizedConv):
         """
         one, (n, m) = size is None, size or (len(h), len(h))
         self.expect_points(h, self.lin.in_channels, flat=True)
-        self.expect_edges(edge_index, (n, m), edge_weight)
+        if self._kept is None:  # else the edges are not looked at
+            self.expect_edges(edge_index, (n, m), edge_weight)
         edge_index, edge_weight = self.normalized(edge_index, edge_weight, m, one, h.dtype)
         h = shifted(self.manifold, self.features(h), self.bias)
         if not self.acts_at_origin:
