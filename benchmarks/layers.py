@@ -104,7 +104,7 @@ def times(case: str) -> dict[str, float]:
     return best
 
 
-def epochs(rounds: int = 8, steps: int = 10) -> list[str]:
+def epochs(rounds: int = 20, steps: int = 10) -> list[str]:
     """Epochs a second, the best of rounds in which the hyperbolic network and its flat twin take turns."""
     lines = [
         "| two layers, 16 wide | hyperbolic, epochs/s | flat | reference | hyperbolic / reference |",
