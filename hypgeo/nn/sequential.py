@@ -20,9 +20,9 @@ class Sequential(nn.Sequential):
 
     ``Sequential(HGCNConv(...), Activation(...), HGCNConv(...))(x, edge_index)``.  Where one layer ends on another
     manifold than the next one starts from, that is an error when the sequence is made.  Layers in a row that act at the
-    origin (convolutions with the sum there, ``Linear`` of kind "mobius", activations, dropout, the ways in and out)
-    hand on normal coordinates: quicker than points, and not bound by how far out a float can hold one.  A layer with
-    forward hooks is called as it stands.
+    origin (convolutions but for means, ``Linear`` of kind "mobius", activations, dropout, the ways in and out) hand on
+    normal coordinates: quicker than points, and not bound by how far out a float can hold one.  A layer that has
+    forward hooks, is compiled or has a forward of its own is called as it stands.
     """
 
     def __init__(self, *modules: Any) -> None:

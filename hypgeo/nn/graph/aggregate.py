@@ -94,9 +94,9 @@ class ManifoldConv(MessagePassing):
         """
         if self.kind in _MEANS:
             return self.gather(edge_index, x, None, weight, size)
-        at = None if at is None else self.manifold.normal_coordinates(at)
-        h = self.gathered_at_origin(edge_index, self.manifold.normal_coordinates(x), at, weight, size)
-        return self.manifold.from_normal_coordinates(h)
+        h = self.manifold.normal_coordinates(x)
+        at = None if at is None else h if at is x else self.manifold.normal_coordinates(at)
+        return self.manifold.from_normal_coordinates(self.gathered_at_origin(edge_index, h, at, weight, size))
 
     def gathered_at_origin(self, edge_index: Adj, h: Tensor, at: OptTensor, weight: OptTensor, size: Size) -> Tensor:
         """The same from and in normal coordinates, but for means."""

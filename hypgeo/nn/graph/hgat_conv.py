@@ -95,7 +95,7 @@ class HGATConv(ManifoldConv):
         self.expect_edges(edge_index, (n, m), edge_attr)
         h = self.heads_of(self.in_manifold.normal_coordinates(sources))
         g = h if one else None if targets is None else self.heads_of(self.in_manifold.normal_coordinates(targets))
-        edge_index, alpha = self.attention(h, g, edge_index, edge_attr, (n, m))
+        edge_index, alpha = self.attention(h, g, edge_index, edge_attr, (n, m), isinstance(x, Tensor))
         if self.acts_at_origin:
             out = self.joined(self.gathered_at_origin(edge_index, h, g, alpha, (n, m)))
             out = self.manifold.from_normal_coordinates(out)
@@ -117,7 +117,7 @@ class HGATConv(ManifoldConv):
         self.expect_points(h, self.lin.in_channels, flat=True)
         self.expect_edges(edge_index, size, edge_attr)
         h = self.heads_of(h)
-        edge_index, alpha = self.attention(h, h, edge_index, edge_attr, size)
+        edge_index, alpha = self.attention(h, h, edge_index, edge_attr, size, True)
         return self.joined(self.gathered_at_origin(edge_index, h, h, alpha, size))
 
     def heads_of(self, h: Tensor) -> Tensor:
@@ -129,10 +129,10 @@ class HGATConv(ManifoldConv):
         return h.flatten(1) if self.concat else h.mean(1)
 
     def attention(
-        self, h: Tensor, g: Tensor | None, edge_index: Adj, edge_attr: OptTensor, size: tuple[int, int]
+        self, h: Tensor, g: Tensor | None, edge_index: Adj, edge_attr: OptTensor, size: tuple[int, int], one: bool
     ) -> tuple[Adj, Tensor]:
-        """The edges, self loops among them, and their attention (edges, heads)."""
-        if self.add_self_loops and g is h:
+        """The edges, self loops among them where there is one set of nodes, and their attention (edges, heads)."""
+        if self.add_self_loops and one:
             edge_index, edge_attr = remove_self_loops(edge_index, edge_attr)
             edge_index, edge_attr = add_self_loops(edge_index, edge_attr, fill_value="mean", num_nodes=len(h))
         score = ((h * self.att_src).sum(-1), None if g is None else (g * self.att_dst).sum(-1))

@@ -79,23 +79,23 @@ class HGCNConv(NormalizedConv):
     ) -> Tensor:
         sources, targets = (x, x) if isinstance(x, Tensor) else x
         n, m = len(sources), len(targets) if targets is not None else len(sources) if size is None else size[1]
-        one = targets is sources
         self.expect_points(sources, self.lin.in_channels)
-        if targets is not None and not one:
+        h = at = self.in_manifold.normal_coordinates(sources)
+        if targets is not None and targets is not sources:
             self.expect_points(targets, self.lin.in_channels)
-        h = self.in_manifold.normal_coordinates(sources)
-        at = None if one or targets is None else self.in_manifold.normal_coordinates(targets)
-        h = self.at_origin(h, edge_index, edge_weight, None if one else (n, m), at)
+            at = self.in_manifold.normal_coordinates(targets)
+        size = None if isinstance(x, Tensor) else (n, m)
+        h = self.at_origin(h, edge_index, edge_weight, size, None if targets is None else at)
         return self.manifold.from_normal_coordinates(h) if self.acts_at_origin else h
 
     def at_origin(
         self, h: Tensor, edge_index: Adj, edge_weight: OptTensor = None, size: Size = None, at: OptTensor = None
     ) -> Tensor:
-        """Normal coordinates to normal coordinates (means: to points); ``size`` where sources and targets differ.
+        """Normal coordinates to normal coordinates (means: to points).
 
-        at: those of the targets, where they are others.
+        size, at: how many sources and targets there are, and the targets' own, where these are two sets of nodes.
         """
-        one, (n, m) = size is None, size or (len(h), len(h))
+        one, (n, m), own = size is None, size or (len(h), len(h)), size is None or at is h
         self.expect_points(h, self.lin.in_channels, flat=True)
         if self._kept is None:  # else the edges are not looked at
             self.expect_edges(edge_index, (n, m), edge_weight)
@@ -106,9 +106,9 @@ class HGCNConv(NormalizedConv):
         near = self.spread(h, edge_index, edge_weight, one)
         if near is not None:
             return near
-        if at is not None and self.kind == "local":
-            at = shifted(self.manifold, self.features(at), self.bias)
-        return self.gathered_at_origin(edge_index, h, h if one else at, edge_weight, (n, m))
+        if self.kind == "local":
+            at = h if own else None if at is None else shifted(self.manifold, self.features(at), self.bias)
+        return self.gathered_at_origin(edge_index, h, at, edge_weight, (n, m))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.in_channels}, {self.out_channels}, {self.manifold!r}, aggr={self.kind!r})"

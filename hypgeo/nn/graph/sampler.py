@@ -46,14 +46,13 @@ class PlainNeighborSampler(NeighborSampler):
         local[seed] = torch.arange(len(seed))
         nodes, rows, columns, edges = [seed], [], [], []
         for most in self.num_neighbors.get_mapped_values():
-            near = nodes[-1]
-            found, owner = self._edges_into(near, most)
+            found, owner = self._edges_into(nodes[-1], most)
+            columns.append(owner + sum(map(len, nodes[:-1])))  # each on its own, also a seed that comes twice
             sources = self.row[found]
             fresh = sources[local[sources] < 0].unique()
             local[fresh] = torch.arange(len(fresh)) + sum(map(len, nodes))
             nodes.append(fresh)
             rows.append(local[sources])
-            columns.append(local[near][owner])
             edges.append(found)
         return SamplerOutput(
             node=torch.cat(nodes),

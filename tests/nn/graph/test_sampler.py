@@ -60,6 +60,15 @@ def test_a_few_neighbours_are_drawn_evenly_without_replacement() -> None:
     assert torch.equal(first, next(iter(one)).n_id)
 
 
+def test_a_seed_that_comes_twice_has_its_neighbours_twice() -> None:
+    data = graph()
+    batch = next(iter(loader(data, [-1], input_nodes=torch.tensor([5, 9, 5]), batch_size=3)))
+    want = set(data.edge_index[0, data.edge_index[1] == 5].tolist())
+    for place in (0, 2):
+        sources = batch.n_id[batch.edge_index[0, batch.edge_index[1] == place]].tolist()
+        assert want == set(sources) and len(sources) == len(want)
+
+
 @pytest.mark.parametrize("conv", [HGCNConv, HGATConv])
 @pytest.mark.parametrize("aggr", ["tangent", "local", "midpoint", "frechet"])
 def test_a_batch_gives_what_the_graph_gives(conv: type, aggr: str) -> None:
@@ -71,6 +80,16 @@ def test_a_batch_gives_what_the_graph_gives(conv: type, aggr: str) -> None:
     for batch in loader(data, [-1, -1], batch_size=16):
         got = net(batch.x, batch.edge_index)[: batch.batch_size]
         torch.testing.assert_close(got, want[batch.n_id[: batch.batch_size]], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("conv", [HGCNConv, HGATConv])
+@pytest.mark.parametrize("aggr", ["tangent", "local", "frechet"])
+def test_a_pair_of_the_same_nodes_is_a_pair(conv: type, aggr: str) -> None:
+    """As between a kind of nodes and itself in a heterogeneous graph: no self loops are added."""
+    data, ball = graph(), PoincareBall()
+    net = conv(4, 3, ball, aggr=aggr)
+    x = ball.from_normal_coordinates(data.x)
+    torch.testing.assert_close(net((x, x), data.edge_index), net((x, x.clone()), data.edge_index))
 
 
 def test_edges_with_negatives() -> None:
