@@ -2,7 +2,8 @@
 
     python benchmarks/graphs.py disease-links                  every model of a task, 10 seeds
     python benchmarks/graphs.py cora-links --models hgcn gcn --seeds 3
-    python benchmarks/graphs.py --write                        every task, and graphs.md beside this file
+    python benchmarks/graphs.py --write                        every task, and graphs.md beside this file; rows of
+                                                               tasks and models that are left out stay there
     python benchmarks/graphs.py airport-links --tune 20        random search on validation, the same budget a model
     torchrun --nproc-per-node 2 benchmarks/graphs.py cora-classes --models hgcn --batch 512     several processes
 
@@ -449,24 +450,30 @@ def tune(name: str, task: dict[str, Any], model: str, s: Settings, budget: int, 
     return found
 
 
-def table(results: dict[str, dict[str, dict[str, Any]]]) -> str:
-    every = tasks()
+def row(name: str, model: str, r: dict[str, Any]) -> str:
+    """A model's line of the table, from its scores seed by seed."""
+    task = tasks()[name]
+    score, val = ([100 * v for v in r[k]] for k in ("test", "val"))
+    spread = statistics.stdev(score) if len(score) > 1 else 0.0
+    published = task.get("published", "") if model == next(iter(task["models"])) else ""
+    return (
+        f"| {task['title']} | {model} | {models(task)[model].space} | {statistics.mean(score):.2f} ± {spread:.2f} | "
+        f"{statistics.mean(val):.2f} | {statistics.median(r['epochs_per_s']):.0f} | "
+        f"{statistics.median(r['seconds']):.0f} | {published} |"
+    )
+
+
+def table(rows: dict[tuple[str, str], str], earlier: str) -> str:
+    """The rows of this run, and from an earlier table those of models that did not run, in the order of the tasks."""
+    known = {tuple(c.strip() for c in line.split("|")[1:3]): line for line in earlier.splitlines() if line[:2] == "| "}
     lines = [
         "| task | model | space | test | validation | epochs/s | seconds a run | published |",
         "|---|---|---|--:|--:|--:|--:|---|",
     ]
-    for name, rows in results.items():
-        for model, r in rows.items():
-            s = models(every[name])[model]
-            score, val = ([100 * v for v in r[k]] for k in ("test", "val"))
-            spread = statistics.stdev(score) if len(score) > 1 else 0.0
-            published = every[name].get("published", "") if model == next(iter(rows)) else ""
-            lines.append(
-                f"| {every[name]['title']} | {model} | {s.space} | {statistics.mean(score):.2f} ± {spread:.2f} | "
-                f"{statistics.mean(val):.2f} | {statistics.median(r['epochs_per_s']):.0f} | "
-                f"{statistics.median(r['seconds']):.0f} | {published} |"
-            )
-    return "\n".join(lines)
+    for name, task in tasks().items():
+        for model in task["models"]:
+            lines.append(rows.get((name, model)) or known.get((task["title"], model), ""))
+    return "\n".join(filter(None, lines))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -490,7 +497,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     torch.set_num_threads(args.threads)
     if WORLD > 1:
         distributed.init_process_group("gloo")
-    results: dict[str, dict[str, dict[str, Any]]] = {}
+    rows: dict[tuple[str, str], str] = {}
     for name in args.tasks or tasks():
         task = tasks()[name]
         for model, s in models(task).items():
@@ -502,12 +509,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             if args.tune:
                 tune(name, task, model, s, args.tune, min(args.seeds, 2), args.runs)
                 continue
-            results.setdefault(name, {})[model] = run(name, task, model, s, args.seeds, args.runs, args.save)
+            rows[name, model] = row(name, model, run(name, task, model, s, args.seeds, args.runs, args.save))
             if RANK == 0:
-                print(table({name: {model: results[name][model]}}).splitlines()[-1], flush=True)
+                print(rows[name, model], flush=True)
     if WORLD > 1:
         distributed.destroy_process_group()
-    if args.write and results and RANK == 0:
+    if args.write and rows and RANK == 0:
+        page = FOLDER / "graphs.md"
         head = (
             "# Graph networks, hyperbolic and flat\n\n"
             f"Written by `python benchmarks/graphs.py --write`: {args.seeds} seeds, mean ± standard deviation in "
@@ -516,9 +524,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             "Settings are the best of eight by validation with the first seed (`--tune 8 --seeds 1`), the same draws "
             "for every model.  Exceptions: links on Cora, where a dozen trials by hand found what all models have; the "
             "published split of Airport and its links with population, which take what was found without.  "
-            + ("Rows are the runs that were finished, several at a time on two cores.\n\n" if args.known else "\n\n")
+            "Rows come from several such runs, two at a time on two cores.\n\n"
         )
-        (FOLDER / "graphs.md").write_text(head + table(results) + "\n")
+        page.write_text(head + table(rows, page.read_text() if page.is_file() else "") + "\n")
     return 0
 
 
