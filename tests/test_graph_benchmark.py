@@ -153,3 +153,14 @@ def test_several_processes_want_batches(monkeypatch: pytest.MonkeyPatch) -> None
     module.graph = lambda name, seed: tree()
     with pytest.raises(ValueError, match="in batches: give --batch"):
         module.train("tree", "classes", module.Settings(), 0)
+
+
+def test_rows_that_did_not_run_stay_in_the_table(graphs: ModuleType) -> None:
+    scores = {"test": [0.5, 0.6], "val": [0.7, 0.7], "epochs_per_s": [9.0, 9.0], "seconds": [1.0, 1.0]}
+    rows = {("cora-links", m): graphs.row("cora-links", m, scores) for m in ("gcn", "hgcn")}
+    earlier = graphs.table(rows, "")
+    new = graphs.row("cora-links", "mlp", scores | {"test": [0.1, 0.1]})
+    merged = graphs.table({("cora-links", "mlp"): new}, "# A heading\n\n" + earlier).splitlines()
+    assert merged[:2] == earlier.splitlines()[:2]
+    assert merged[2:] == [rows["cora-links", "hgcn"], rows["cora-links", "gcn"], new]  # in the order of the task
+    assert "| 55.00 ± 7.07 |" in merged[2] and "| 10.00 ± 0.00 |" in new
