@@ -1,6 +1,7 @@
 """Hyperbolic geometry on PyTorch: manifolds right to the last bits, and embeddings that never lose the tree."""
 
 from hypgeo.data import Graph as Graph
+from hypgeo.embed import LearnedEmbedder as LearnedEmbedder
 from hypgeo.embed import TreeEmbedder as TreeEmbedder
 from hypgeo.embedding import Embedding as Embedding
 from hypgeo.manifolds import Euclidean as Euclidean

@@ -21,7 +21,8 @@ BELOW: dict[str, set[str]] = {
     "testing": {"_C", "data", "ops", "manifolds"},
     "embedding": {"_C", "data", "ops", "manifolds"},
 }
-BELOW["embed"] = BELOW["metrics"] = BELOW["nn"] = {*BELOW["embedding"], "embedding"}
+BELOW["embed"] = {*BELOW["embedding"], "embedding", "optim"}
+BELOW["metrics"] = BELOW["nn"] = {*BELOW["embedding"], "embedding"}
 BELOW["plot"] = {*BELOW["embed"], "embed", "metrics", "nn"}
 BELOW["cli"] = {*BELOW["plot"], "plot"}
 BELOW["__main__"] = {*BELOW["cli"], "cli"}

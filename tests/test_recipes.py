@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from hypgeo import Embedding, Graph, data
+from hypgeo.data import Pairs
 from hypgeo.data.named import DATASETS
 from hypgeo.embed import TreeEmbedder
 from hypgeo.manifolds import HalfSpaceTree
@@ -198,3 +199,20 @@ def test_the_benchmark_measures_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     assert bench.table(rows).count("\n") == 4
     made = [{"tree": "recursive", "nodes": n, "build": 3.0 * n**2} for n in (10, 100)] + [{"tree": "star"}]
     assert bench.slope(made, "build") == pytest.approx(2)
+
+
+def test_learnt_embeddings_are_measured_and_written(
+    script: Any, there: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    learned = script("learned")
+    monkeypatch.setattr(learned, "FOLDER", tmp_path)
+    some = Graph.of([(i, (i - 1) // 2) for i in range(1, 20)])
+    monkeypatch.setattr(learned, "mammals", lambda: Pairs.of(some))
+    monkeypatch.setattr(learned, "DATA", {"small": learned.mammals})
+    assert learned.main(["--epochs", "3", "--seeds", "2", "--write"]) == 0
+    text = (tmp_path / "learned.md").read_text()
+    assert capsys.readouterr().out.strip() in text and script("measure").machine() in text and "3 epochs" in text
+    assert all(model in text for model in learned.MODELS)
+    if there:
+        monkeypatch.undo()
+        assert (script("learned").grqc().n, script("learned").grqc().m) == (4158, 26844)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Hashable
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -14,6 +12,7 @@ import torch
 from torch import Tensor
 
 from hypgeo.data.graph import Graph
+from hypgeo.embed.base import Embedder, hypgeo_version, plain
 from hypgeo.embed.codes import spherical_code
 from hypgeo.embed.refine import MARGIN, refine
 from hypgeo.embed.spanning import Spanning, centre, cycles, hang, spanning_tree, turn, wheel_sectors
@@ -31,7 +30,7 @@ _TOLERANCE = (
 LOSSLESS = 1e-9  # float64 is kept where rounding changes no distance by more than this part of the shortest edge
 
 
-class TreeEmbedder:
+class TreeEmbedder(Embedder):
     """Embeds a tree in hyperbolic space with a guaranteed worst distortion; a graph through a spanning tree.
 
     Every node's edges leave in well separated directions, so that hyperbolic distances come near path lengths once the
@@ -77,24 +76,6 @@ class TreeEmbedder:
         self.progress = progress
         self.random_state = random_state
 
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The constructor's arguments, as scikit-learn's `clone` and searches want them."""
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
-
-    def set_params(self, **params: Any) -> TreeEmbedder:
-        """Change some of the constructor's arguments."""
-        known = self.get_params()
-        for name, value in params.items():
-            if name not in known:
-                raise ValueError(f"TreeEmbedder has no parameter {name!r}; it has {', '.join(known)}.")
-            setattr(self, name, value)
-        return self
-
-    def __repr__(self) -> str:
-        default = inspect.signature(type(self)).parameters
-        told = (f"{k}={v!r}" for k, v in self.get_params().items() if v != default[k].default)
-        return f"TreeEmbedder({', '.join(told)})"
-
     def _check(self) -> None:
         if not isinstance(self.dim, int | np.integer) or self.dim < 2:
             raise ValueError(f"dim is {self.dim!r}; a tree needs a hyperbolic space of dimension 2 or more.")
@@ -138,15 +119,15 @@ class TreeEmbedder:
         place[order] = np.arange(nodes)
         provenance = {
             "method": "combinatorial tree",
-            "hypgeo": _version(),
+            "hypgeo": hypgeo_version(),
             "nodes": graph.n,
             "edges": graph.m,
             "dim": int(self.dim),
-            "root": _plain(graph.labels[root]),
+            "root": plain(graph.labels[root]),
             "distortion": None if self.tau is not None else float(self.distortion),
             **made,
-            "edges_set_aside": [[_plain(graph.labels[a]), _plain(graph.labels[b])] for a, b in spanning.set_aside],
-            "bridges": [[_plain(graph.labels[a]), _plain(graph.labels[b])] for a, b in spanning.bridges],
+            "edges_set_aside": [[plain(graph.labels[a]), plain(graph.labels[b])] for a, b in spanning.set_aside],
+            "bridges": [[plain(graph.labels[a]), plain(graph.labels[b])] for a, b in spanning.bridges],
             **({"hidden": hidden, "refined_scores": scores} if scores else {}),
         }
         self.graph_ = graph
@@ -337,14 +318,3 @@ def _names(graph: Graph, count: int) -> list[str]:
     while any(isinstance(label, str) and label.startswith(mark) for label in graph.labels):
         mark = "_" + mark
     return [f"{mark}{k}" for k in range(1, count + 1)]
-
-
-def _plain(label: Hashable) -> Any:
-    return label if isinstance(label, str | int) else str(label)
-
-
-def _version() -> str:
-    try:
-        return version("hypgeo-torch")
-    except PackageNotFoundError:
-        return "source"

@@ -202,7 +202,7 @@ def positions(parent: Tensor, rows: Tensor) -> Tensor:
 def rank_rows(distances: Tensor, indptr: Tensor, indices: Tensor, sources: Tensor) -> Tensor:
     """(b, 2) average precision and rank sum of each source's neighbours, from rows (b, n) of distances.
 
-    The graph is in compressed rows, symmetric and loop-free.  Ties count against the neighbours; nan without any.  A
+    The graph is in compressed rows, loop-free.  Ties count against the neighbours; nan without any.  A
     distance that is nan is taken as infinite.
     """
     out = torch.empty(len(sources), 2, dtype=torch.float64)

@@ -1,0 +1,231 @@
+// An epoch: for each batch the losses and slopes of its pairs at the points as they are, then one step for every node
+// that occurs in it.  One thread, sums in the order of the pairs, so that the same input gives the same bits.
+#pragma once
+
+#include <cstring>
+#include <vector>
+
+#include "draws.h"
+#include "spaces.h"
+
+namespace hypgeo {
+inline namespace HYPGEO_ISA {
+namespace learn {
+
+using learning::Job;
+
+// e^x for x <= 0; what is below e^-700 stands as that.
+HYPGEO_HD V exp_of(V x) {
+  const ExpParts<V> e = exp_parts<V>(vmax<V>(x, splat<V>(-700.0)));
+  return vfma<V>(e.p, e.scale, e.scale);
+}
+
+// kDim: the dimension where it is known beforehand, so that loops unroll; 0 where it is not.
+template <class Space, int kDim>
+struct Epoch {
+  Job& job;
+  const int64_t dim, lists, blocks;  // the dimension, targets of a pair, registers of them
+  const double root;
+  const double unit;  // what a distance at curvature -1 is at curvature -c
+  std::vector<double> records, grad;
+  std::vector<int64_t> touched, targets;
+  int64_t many = 0;           // how many are touched
+  std::vector<int64_t> seen;  // not of char, whose writes might change anything
+  std::vector<double> few, slopes;
+  Scratch scratch;
+  V *distance, *at_u, *at_v;
+
+  explicit Epoch(Job& j)
+      : job(j), dim(Space::dim(j.width)), lists(1 + j.negatives), blocks((lists + kLanes - 1) / kLanes),
+        root(std::sqrt(j.c)), unit(1.0 / root), records(j.nodes * Space::record(dim)), grad(j.nodes * dim),
+        touched(j.nodes + 1), targets(blocks * kLanes), seen(j.nodes) {
+    for (int64_t i = 0; i < job.nodes; ++i) note(i);
+    distance = scratch.reserve(size_t(blocks * (1 + 2 * dim) + Space::record(dim)));
+    at_u = distance + blocks;
+    at_v = at_u + blocks * dim;
+  }
+
+  HYPGEO_HD int64_t d() const { return kDim ? kDim : dim; }
+  HYPGEO_HD void note(int64_t node) {
+    Space::note(job.points + node * job.width, d(), root, &records[node * Space::record(d())]);
+  }
+
+  // Adds to the slope of a node.
+  HYPGEO_HD void pull(int64_t node, const V* slope, int l) {
+    double* to = grad.data() + node * d();
+    for (int64_t i = 0; i < d(); ++i) to[i] += slope[i][l];
+    touched[many] = node;  // counts where it is new
+    many += 1 - seen[node];
+    seen[node] = 1;
+  }
+
+  // Adds a pair's loss and the slopes of `weight` times it.
+  void pair(int64_t at, double weight) {
+    const int64_t d = this->d(), size = Space::record(d);
+    V* record = at_v + blocks * d;
+    const int64_t u = job.pairs[2 * job.order[at]];
+    targets[0] = job.pairs[2 * job.order[at] + 1];
+    draw(job, at, u, &targets[1]);
+    for (int64_t j = lists; j < blocks * kLanes; ++j) targets[j] = targets[0];
+    const double* own = &records[u * size];
+    for (int64_t b = 0; b < blocks; ++b) {
+      const int64_t* some = &targets[b * kLanes];
+      for (int64_t i = 0; i < size; ++i) {
+        V plane = V{};
+        for (int l = 0; l < kLanes; ++l) plane[l] = records[some[l] * size + i];
+        record[i] = plane;
+      }
+      distance[b] = unit * Space::pair(own, record, d, at_u + b * d, at_v + b * d);
+    }
+    for (int64_t j = lists; j < blocks * kLanes; ++j) distance[blocks - 1][j % kLanes] = kInf;  // nobody
+    V least = distance[0];
+    for (int64_t b = 1; b < blocks; ++b) least = vmin<V>(least, distance[b]);
+    double nearest = least[0];
+    for (int l = 1; l < kLanes; ++l) nearest = std::min(nearest, least[l]);
+    const double apart = job.scale * (distance[0][0] - nearest);
+    V sums = V{};
+    for (int64_t b = 0; b < blocks; ++b) sums += distance[b] = exp_of(job.scale * (nearest - distance[b]));
+    double sum = 0.0;
+    for (int l = 0; l < kLanes; ++l) sum += sums[l];
+    job.loss += apart + std::log(sum);
+    // the loss falls with the distance of a negative by its share of the sum, and grows with that of v by the others'
+    const double share = weight * job.scale * (Space::kScaled ? 1.0 : unit);
+    const double own_share = share * ((sum - distance[0][0]) / sum);
+    for (int64_t b = 0; b < blocks; ++b) {
+      distance[b] = distance[b] * (-share / sum);
+      if (b == 0) distance[0][0] = own_share;
+    }
+    for (int64_t j = lists; j < blocks * kLanes; ++j) distance[blocks - 1][j % kLanes] = 0.0;
+    for (int64_t i = 0; i < d; ++i) {
+      V total = V{};
+      for (int64_t b = 0; b < blocks; ++b) total += distance[b] * at_u[b * d + i];
+      for (int l = 1; l < kLanes; ++l) total[0] += total[l];
+      record[i] = total;
+    }
+    pull(u, record, 0);
+    for (int64_t b = 0; b < blocks; ++b) {
+      for (int64_t i = 0; i < d; ++i) at_v[b * d + i] = distance[b] * at_v[b * d + i];
+      const int live = int(std::min<int64_t>(kLanes, lists - b * kLanes));
+      for (int l = 0; l < live; ++l) pull(targets[b * kLanes + l], at_v + b * d, l);
+    }
+  }
+
+  // Moves every node that was touched, by the optimiser's own step.
+  void step() {
+    const int64_t d = this->d(), k = Space::width(d), first = k - d;
+    few.resize(many * k);
+    slopes.assign(many * k, 0.0);
+    for (int64_t r = 0; r < many; ++r) {
+      for (int64_t i = 0; i < k; ++i) few[r * k + i] = job.points[touched[r] * k + i];
+      for (int64_t i = 0; i < d; ++i) slopes[r * k + first + i] = grad[touched[r] * d + i];
+    }
+    optim::Job move;
+    move.columns = k;
+    move.point = few.data();
+    move.grad = slopes.data();
+    move.c = job.c;
+    move.rate = job.rate;
+    move.list = this;
+    move.open = [](void* self, int64_t row) {
+      Epoch& e = *static_cast<Epoch*>(self);
+      e.job.stuck = e.touched[row];
+    };
+    optim::step_rows<typename Space::Step, double>(move, 0, many);
+    for (int64_t r = 0; r < many; ++r) {
+      for (int64_t i = 0; i < k; ++i) job.points[touched[r] * k + i] = few[r * k + i];
+    }
+  }
+
+  // With v = -rate c a^2 grad/a, the velocity in units of the height a, s = |v|, D = e^-s + (s - v_up) sinh(s)/s:
+  // the point moves aside by a v_flat (sinh(s)/s)/D, and to height a/D.  That is added to all the components, which
+  // keeps what the point had beyond a double; where D is far from 1 the height is multiplied instead.
+  void step_components() {
+    constexpr int n = Space::kComponents;
+    const int64_t d = this->d(), k = n * d, up = d - 1;
+    V* v = at_u;
+    for (int64_t begin = 0; begin < many; begin += kLanes) {
+      const int live = int(std::min<int64_t>(kLanes, many - begin));
+      V a = splat<V>(1.0), square = V{}, flat = V{};
+      for (int l = 0; l < live; ++l) a[l] = job.points[touched[begin + l] * k + up];
+      for (int64_t i = 0; i < d; ++i) {
+        V g = V{};
+        for (int l = 0; l < live; ++l) g[l] = grad[touched[begin + l] * d + i];
+        v[i] = -(job.rate * job.c) * a * g;
+        if (i < up) flat += v[i] * v[i];
+      }
+      square = flat + v[up] * v[up];
+      const V s = vroot<V>(square).root;
+      const Mask<V> good = (s <= 0.4 * optim::kFarthest) & (a > 0x1p-900) & (a < 0x1p900);
+      if ((bits(good) & ((1u << live) - 1)) != (1u << live) - 1) {
+        for (int l = 0; l < live; ++l) {
+          if (!(bits(good) >> l & 1)) job.stuck = touched[begin + l];
+        }
+        return;
+      }
+      const optim::Decay e(s);
+      const V sinh = 0.5 * e.S * (2.0 + e.w), sinhc = s > 0x1p-500 ? sinh / s : splat<V>(1.0);
+      const V lean = v[up] > 0.0 ? flat / vmax<V>(s + v[up], splat<V>(0x1p-1000)) : s - v[up];
+      const V per_D = reciprocal<V>(e.E + lean * sinhc);
+      // 1 - D, not as a difference: cosh s - 1 = w S/2
+      const V less = v[up] * sinhc - 0.5 * e.w * e.S;
+      const Mask<V> near = (per_D > 0.5) & (per_D < 2.0);
+      for (int64_t i = 0; i < d; ++i) {
+        V part[n], x[n + 1];
+        for (int j = 0; j < n; ++j) {
+          part[j] = V{};
+          for (int l = 0; l < live; ++l) part[j][l] = job.points[touched[begin + l] * k + j * d + i];
+        }
+        x[0] = part[0];
+        x[1] = i < up ? a * (v[i] * sinhc * per_D) : a * (less * per_D);
+        for (int j = 1; j < n; ++j) x[j + 1] = part[j];
+        distil<n + 1, n + 1>(x);
+        if (i == up && bits(!near)) {
+          V y[2 * n];
+          for (int j = 0; j < n; ++j) {
+            const D p = two_prod<V>(part[j], per_D);
+            y[2 * j] = p.hi;
+            y[2 * j + 1] = p.lo;
+          }
+          distil<2 * n, 2 * n>(y);
+          for (int j = 0; j < n; ++j) x[j] = near ? x[j] : y[j];
+        }
+        for (int j = 0; j < n; ++j) {
+          for (int l = 0; l < live; ++l) job.points[touched[begin + l] * k + j * d + i] = x[j][l];
+        }
+      }
+    }
+  }
+
+  void run() {
+    for (int64_t begin = 0; begin < job.count && job.stuck < 0; begin += job.batch) {
+      const int64_t end = std::min(begin + job.batch, job.count);
+      for (int64_t at = begin; at < end; ++at) pair(at, 1.0 / double(end - begin));
+      if (!(std::abs(job.loss) <= 0x1p1000)) return;
+      if constexpr (Space::kComponents > 1) {
+        step_components();
+      } else {
+        step();
+      }
+      for (int64_t r = 0; r < many; ++r) {
+        const int64_t node = touched[r];
+        note(node);
+        seen[node] = 0;
+        for (int64_t i = 0; i < d(); ++i) grad[node * d() + i] = 0.0;
+      }
+      many = 0;
+    }
+  }
+};
+
+template <class Space>
+void epoch(Job& job) {
+  if (Space::dim(job.width) == 2) {
+    Epoch<Space, 2>(job).run();
+  } else {
+    Epoch<Space, 0>(job).run();
+  }
+}
+
+}  // namespace learn
+}  // namespace HYPGEO_ISA
+}  // namespace hypgeo
