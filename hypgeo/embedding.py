@@ -24,11 +24,12 @@ from safetensors.torch import load as _tensors_of
 from safetensors.torch import save as _bytes_of
 from torch import Tensor
 
-from hypgeo import manifolds
+from hypgeo import compress, manifolds
 from hypgeo.data.graph import Graph, unknown_label
 
-FORMAT, VERSION = "hypgeo-embedding", 1
-_MANIFOLDS = ("PoincareBall", "Lorentz", "HalfSpace", "Euclidean", "HalfSpaceTree")
+FORMAT, VERSION = "hypgeo-embedding", 2  # 1 where nothing is compressed
+_TILINGS = ("HTiling", "LTiling")
+_MANIFOLDS = ("PoincareBall", "Lorentz", "HalfSpace", "Euclidean", "HalfSpaceTree", *_TILINGS)
 _BLOCK = 1 << 20  # distances computed at a time: 8 MiB each of the few intermediates
 
 
@@ -42,7 +43,11 @@ class Embedding:
     provenance: how it was made (method, parameters, measured figures), anything JSON can hold.
     edges: (m, 2) indices of the graph's edges, kept for drawing and evaluation; weights: their (m,) lengths, if any.
     parent: (n,) int64 index of each node's parent, -1 at the root; taken from HalfSpaceTree, which knows it.
+
+    stored: what a compressed file said of itself (None for others): `hypgeo info` shows it.
     """
+
+    stored: dict[str, Any] | None = None
 
     def __init__(
         self,
@@ -317,14 +322,27 @@ class Embedding:
 
     # ---- the file ----------------------------------------------------------------------------------------------------
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write one safetensors file, whole or not at all; labels must be str or int."""
+    def save(self, path: str | os.PathLike[str], bits: int | None = None, lossless: bool | None = None) -> None:
+        """Write one safetensors file, whole or not at all; labels must be str or int.
+
+        By default points are written as they are, for any reader of safetensors, except those of tilings, whose
+        integers would fill the file: they are compressed without loss.
+
+        lossless=True: compress everything, points to the last bit of every float (hypgeo.compress says how).
+        bits=b: of a point of HTiling, LTiling or HalfSpaceTree, keep the integers exactly and b bits of each coordinate
+          of its offset in its tile (1 to 52, for float32 to 23), which moves it by about 2^-b at most, wherever it is.
+          A node of HalfSpaceTree has its tile, and moves, as its parent sees it.  `hypgeo info` says how far.
+
+        In a compressed file edges are in sorted order.  Loading gives the same kind of embedding in any case.
+        """
         labels = [int(x) if isinstance(x, np.integer) else x for x in self.labels]
         for label in labels:
             if isinstance(label, bool) or not isinstance(label, str | int):
                 raise ValueError(f"the label {label!r} is neither str nor int; only those can be saved.")
-        if type(self.manifold).__name__ not in _MANIFOLDS:
-            raise ValueError(f"points of {type(self.manifold).__name__} cannot be saved.")
+        name = type(self.manifold).__name__
+        if name not in _MANIFOLDS:
+            raise ValueError(f"points of {name} cannot be saved.")
+        self._check_bits(name, bits, lossless)
         tensors = {"points": self.points, "labels": _utf8(json.dumps(labels, ensure_ascii=False))}
         if self.parent is not None:
             tensors["parent"] = self.parent
@@ -332,40 +350,74 @@ class Embedding:
             tensors["edges"] = torch.from_numpy(self.edges)
         if self.weights is not None:
             tensors["weights"] = torch.from_numpy(self.weights)
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        geometry: dict[str, Any] = {"name": type(self.manifold).__name__}
-        if geometry["name"] != "Euclidean":
+        tensors = {part: tensor.detach().cpu().contiguous() for part, tensor in tensors.items()}
+        geometry: dict[str, Any] = {"name": name}
+        if name != "Euclidean":
             geometry["curvature"] = self._curvature
+        if name == "HTiling":
+            geometry["dim"] = self.dim
         header = {
             "format": FORMAT,
-            "version": str(VERSION),
+            "version": "1",
             "manifold": json.dumps(geometry),
             "provenance": json.dumps(self.provenance, default=_jsonable),
         }
+        if lossless or bits is not None or name in _TILINGS:
+            parts = {part: tensor.numpy() for part, tensor in tensors.items()}
+            streams, facts = compress.pack(parts, name, self.dim, None if bits is None else int(bits))
+            tensors = {part: _bytes(stream) for part, stream in streams.items()}
+            header["version"], header["compression"] = "2", json.dumps(facts)
         header["checksum"] = _checksum(header, tensors)
         data = _bytes_of(tensors, metadata=header)
         with _atomically(path) as file:
             file.write(data)
+
+    def _check_bits(self, name: str, bits: int | None, lossless: bool | None) -> None:
+        if bits is None:
+            if lossless is False:
+                raise ValueError("lossless=False needs bits=..., how many bits of each offset are to be kept.")
+            return
+        if lossless:
+            raise ValueError(f"bits={bits!r} shortens offsets and lossless=True keeps them whole; give one of the two.")
+        if name not in compress.SHORTENED:
+            raise ValueError(
+                f"points of {name} have no integer part beside which bits={bits!r} could be kept; use lossless=True "
+                f"or an exact manifold ({', '.join(compress.SHORTENED)})."
+            )
+        most = compress.most_bits(str(self.points.dtype).removeprefix("torch."))
+        if isinstance(bits, bool) or not isinstance(bits, int | np.integer) or not 1 <= bits <= most:
+            raise ValueError(
+                f"bits={bits!r} cannot be kept of {self.points.dtype} offsets; give 1 to {most}, or lossless=True."
+            )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Embedding:
         """Read what `save` wrote. ValueError says why a file is refused; nothing in a file is ever executed."""
         name = f"'{path}'"
         header, tensors = _read(path, name)
+        stored = None
         try:
-            labels = json.loads(bytes(tensors["labels"].numpy()).decode())
             geometry = json.loads(header["manifold"])
             provenance = json.loads(header["provenance"])
+            if "compression" in header:
+                stored = json.loads(header["compression"])
+                streams = {part: tensor.numpy().tobytes() for part, tensor in tensors.items()}
+                parts = compress.unpack(streams, geometry["name"], stored)
+                tensors = {part: torch.from_numpy(np.array(array)) for part, array in parts.items()}
+                stored["sizes"] = compress.sizes(streams)
+            labels = json.loads(bytes(tensors["labels"].numpy()).decode())
             points, parent = tensors["points"], tensors.get("parent")
             manifold = _manifold(geometry, parent)
-            edges, weights = (tensors[name].numpy() if name in tensors else None for name in ("edges", "weights"))
+            edges, weights = (tensors[part].numpy() if part in tensors else None for part in ("edges", "weights"))
             if not points.isfinite().all():
                 raise ValueError("some of its points are not finite.")
-            return cls(labels, points, manifold, provenance, edges, parent, weights)
-        except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            out = cls(labels, points, manifold, provenance, edges, parent, weights)
+        except (KeyError, TypeError, IndexError, OverflowError, UnicodeDecodeError, json.JSONDecodeError) as error:
             raise ValueError(f"{name} lacks a part of an embedding or has it in another form ({error}).") from None
         except ValueError as error:
             raise ValueError(f"{name} does not hold a valid embedding: {error}") from None
+        out.stored = stored
+        return out
 
 
 def _manifold(geometry: dict[str, Any], parent: Tensor | None) -> Any:
@@ -426,8 +478,12 @@ def _checksum(header: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
+def _bytes(data: bytes) -> Tensor:
+    return torch.frombuffer(bytearray(data), dtype=torch.uint8) if data else torch.empty(0, dtype=torch.uint8)
+
+
 def _utf8(text: str) -> Tensor:
-    return torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8)
+    return _bytes(text.encode())
 
 
 def _jsonable(value: Any) -> Any:

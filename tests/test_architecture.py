@@ -19,7 +19,8 @@ BELOW: dict[str, set[str]] = {
     "manifolds": {"_C", "data", "ops"},
     "optim": {"_C", "data", "ops", "manifolds"},
     "testing": {"_C", "data", "ops", "manifolds"},
-    "embedding": {"_C", "data", "ops", "manifolds"},
+    "compress": {"_C", "data", "ops"},
+    "embedding": {"_C", "data", "ops", "manifolds", "compress"},
 }
 BELOW["embed"] = {*BELOW["embedding"], "embedding", "optim"}
 BELOW["metrics"] = BELOW["nn"] = {*BELOW["embedding"], "embedding"}

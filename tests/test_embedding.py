@@ -334,7 +334,7 @@ def test_resigned_without_change_is_accepted(tmp_path):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"version": "2"}, r"format version 2 and this hypgeo reads up to 1"),
+        ({"version": "3"}, r"format version 3 and this hypgeo reads up to 2"),
         ({"version": "x"}, "format version x"),
         ({"format": "other"}, "something else than"),
         ({"manifold": '{"name": "os.system", "curvature": -1}'}, "'os.system' is unknown"),
@@ -427,6 +427,117 @@ def test_the_file_obeys_the_umask_and_follows_links(tmp_path):
         os.umask(old)
     assert (tmp_path / "link").is_symlink()
     assert stat.S_IMODE((tmp_path / "real").stat().st_mode) == 0o640
+
+
+# ---- compressed -------------------------------------------------------------------------------------------------
+
+
+def compressed(name: str, tmp_path, **how) -> tuple[Embedding, Embedding, bytes]:
+    it = sample(name)
+    it.save(tmp_path / "x", **how)
+    return it, Embedding.load(tmp_path / "x"), (tmp_path / "x").read_bytes()
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_compressed_without_loss(name, tmp_path):
+    it, back, _ = compressed(name, tmp_path, lossless=True)
+    assert torch.equal(back.points, it.points) and back.points.dtype == it.points.dtype
+    assert (back.labels, back.provenance, repr(back.manifold)) == (it.labels, it.provenance, repr(it.manifold))
+    assert it.stored is None and back.stored is not None and back.stored["largest_shift"] == 0
+    if it.edges is not None:
+        assert back.graph().edges.tolist() == it.graph().edges.tolist()
+        assert sorted(map(tuple, back.edges.tolist())) == sorted(map(tuple, it.edges.tolist()))
+    if it.weights is not None:
+        assert back.graph().weights.tolist() == it.graph().weights.tolist()
+    if it.parent is not None:
+        assert torch.equal(back.parent, it.parent)
+    back.save(tmp_path / "y")  # in full again
+    assert Embedding.load(tmp_path / "y").stored is None
+
+
+def test_a_tree_to_a_few_bits(tmp_path):
+    it, back, _ = compressed("HalfSpaceTree", tmp_path, bits=6)
+    assert isinstance(back.manifold, HalfSpaceTree)
+    assert 0 < back.stored["mean_shift"] < back.stored["largest_shift"] < 2**-6 * math.sqrt(2)
+    assert not torch.equal(back.points, it.points)
+    torch.testing.assert_close(back.pairwise(), it.pairwise(), rtol=0, atol=4 * 2**-6)
+
+
+def test_a_file_without_compression_is_as_it_was(tmp_path):
+    _, back, data = compressed("PoincareBall", tmp_path)
+    size = struct.unpack("<Q", data[:8])[0]
+    assert json.loads(data[8 : 8 + size])["__metadata__"]["version"] == "1" and back.stored is None
+
+
+@pytest.mark.parametrize(
+    ("name", "how", "message"),
+    [
+        ("PoincareBall", {"bits": 8}, "no integer part .*HTiling, LTiling, HalfSpaceTree"),
+        ("HalfSpaceTree", {"bits": 0}, "bits=0 cannot be kept .* give 1 to 52"),
+        ("HalfSpaceTree", {"bits": 53}, "give 1 to 52"),
+        ("HalfSpaceTree", {"bits": 8.0}, "bits=8.0"),
+        ("HalfSpaceTree", {"bits": True}, "bits=True"),
+        ("HalfSpaceTree", {"bits": 8, "lossless": True}, "give one of the two"),
+        ("HalfSpaceTree", {"lossless": False}, "needs bits"),
+    ],
+)
+def test_ways_to_save_that_make_no_sense(name, how, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        sample(name).save(tmp_path / "x", **how)
+    assert os.listdir(tmp_path) == []
+
+
+def test_damaged_compressed_files(tmp_path):
+    _, _, data = compressed("HalfSpaceTree", tmp_path, bits=6)
+    for at in range(0, len(data), 11):
+        for bad in (data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :], data[:at]):
+            with pytest.raises(ValueError) as caught:
+                load_bytes(tmp_path, bad)
+            assert "bad" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def rewritten(data: bytes, facts: dict | None = None, **streams: bytes | None) -> bytes:
+    """A compressed file in which parts are changed and the checksum is made to fit."""
+    size = struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8 : 8 + size])["__metadata__"]
+    tensors = module._tensors_of(data)
+    for name, value in streams.items():
+        del tensors[f"{name}.z"]
+        if value is not None:
+            tensors[f"{name}.z"] = torch.frombuffer(bytearray(value), dtype=torch.uint8)
+    header["compression"] = json.dumps(json.loads(header["compression"]) | (facts or {}))
+    header.pop("checksum")
+    header["checksum"] = module._checksum(header, tensors)
+    return safetensors_bytes(tensors, metadata=header)
+
+
+@pytest.mark.parametrize(
+    ("facts", "streams"),
+    [
+        ({"bits": 60}, {}),
+        ({"bits": 3}, {}),
+        ({"bits": None}, {}),
+        ({"shape": [6, 2]}, {}),
+        ({"shape": [5, 3]}, {}),
+        ({"shape": [-5, 2]}, {}),
+        ({"shape": [1 << 50, 2]}, {}),
+        ({"shape": 5}, {}),
+        ({"labels": 3}, {}),
+        ({"dtype": "int32"}, {}),
+        ({}, {"labels": None}),
+        ({}, {"offset": None}),
+        ({}, {"offset": b"\x02\x01"}),
+        ({}, {"offset": b"\x01\x00\xff\xff\xff\xff"}),
+        ({}, {"parent": b"\x01\x00\x00\x00\x00\x00\x00"}),
+        ({}, {"labels": b"\x04BZh9nothing"}),
+    ],
+)
+def test_compressed_content_that_is_wrong_is_refused_even_where_the_checksum_fits(tmp_path, facts, streams):
+    _, _, data = compressed("HalfSpaceTree", tmp_path, bits=6)
+    assert load_bytes(tmp_path, rewritten(data)).n == 5
+    with pytest.raises(ValueError, match=r"lacks a part|valid embedding") as caught:
+        load_bytes(tmp_path, rewritten(data, facts, **streams))
+    assert "\n" not in str(caught.value)
 
 
 def test_plot(tmp_path):
