@@ -1,0 +1,78 @@
+"""Functions whose derivative PyTorch computes by a difference that cancels, with one that does not.
+
+PyTorch takes tanh' = 1 - y², sigmoid' = y (1 - y), expm1' = y + 1, asinh' = (1 + x²)^-½, acosh' = (x² - 1)^-½ and
+atanh' = 1 / (1 - x²), which lose every digit that y or x² shares with 1, or overflow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hypgeo.mctensor.tensor import DERIVED, MCTensor
+
+__all__: list[str] = []
+
+Slope = Callable[[Tensor], Tensor]
+
+
+def _with_slope(name: str, slope: Slope, *more: Any) -> None:
+    """Gives torch.<name>, the method and ``more`` the derivative ``slope(x)``, itself differentiable."""
+    op = getattr(torch.ops.aten, name).default
+
+    class Better(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: MCTensor) -> Any:
+            ctx.save_for_backward(x)
+            return op(x)
+
+        @staticmethod
+        def backward(ctx: Any, *grads: Any) -> Any:
+            return grads[0] * slope(ctx.saved_tensors[0])
+
+    Better.__name__ = Better.__qualname__ = name.capitalize()
+
+    def call(x: Tensor, *args: Any, **kwargs: Any) -> Any:
+        if args or kwargs or not x.requires_grad or not torch.is_grad_enabled():
+            return getattr(torch, name)(x, *args, **kwargs)
+        return Better.apply(x)
+
+    for f in (getattr(torch, name), getattr(Tensor, name), *more):
+        DERIVED[f] = call
+
+
+def _tanh_slope(x: Tensor) -> Tensor:
+    return x.cosh().reciprocal().square()
+
+
+def _sigmoid_slope(x: Tensor) -> Tensor:
+    e = (-x.abs()).exp()
+    return e / (1 + e).square()
+
+
+def _asinh_slope(x: Tensor) -> Tensor:
+    # 1 / |x| / sqrt(1 + x^-2) where x² would overflow
+    far = x.abs() > 2.0**6
+    near = torch.where(far, 1.0, x)
+    size = torch.where(far, x.abs(), 1.0)
+    q = size.reciprocal()
+    return torch.where(far, q * (1 + q.square()).rsqrt(), (1 + near.square()).rsqrt())
+
+
+def _acosh_slope(x: Tensor) -> Tensor:
+    return (x - 1).rsqrt() * (x + 1).rsqrt()
+
+
+def _atanh_slope(x: Tensor) -> Tensor:
+    return ((1 - x) * (1 + x)).reciprocal()
+
+
+_with_slope("tanh", _tanh_slope, torch.nn.functional.tanh)
+_with_slope("sigmoid", _sigmoid_slope, torch.special.expit, torch.nn.functional.sigmoid)
+_with_slope("expm1", lambda x: x.exp(), torch.special.expm1)
+_with_slope("asinh", _asinh_slope, torch.arcsinh, Tensor.arcsinh)
+_with_slope("acosh", _acosh_slope, torch.arccosh, Tensor.arccosh)
+_with_slope("atanh", _atanh_slope, torch.arctanh, Tensor.arctanh)
