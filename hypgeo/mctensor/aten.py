@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -19,7 +19,10 @@ __all__ = ["accumulate", "resolve"]
 aten = torch.ops.aten
 Handler = Callable[..., Any]
 # whose decompositions round constants to one float: an error of 2^-53 in a number that claims more bits
-_COARSE = {"gelu", "gelu_backward", "special_ndtri", "special_log_ndtr", "logit", "deg2rad", "rad2deg"}
+_COARSE = set(
+    """gelu gelu_backward special_ndtri special_log_ndtr logit deg2rad rad2deg hardsigmoid smooth_l1_loss huber_loss
+    native_layer_norm native_group_norm native_batch_norm _native_batch_norm_legit celu elu_backward""".split()
+)
 
 
 def _on(*names: str) -> Callable[[Handler], Handler]:
@@ -395,7 +398,7 @@ def _index_copy(x: MCTensor, dim: int, index: Tensor, source: Any) -> Any:
 
 
 def accumulate(base: Tensor, index: Tensor, values: Tensor) -> Tensor:
-    """base ``(n, ..., N)`` with values ``(k, ..., N)`` added to the rows that index ``(k,)`` names, some more than once.
+    """base ``(n, ..., N)`` with values ``(k, ..., N)`` added to the rows that index ``(k,)`` names, maybe repeatedly.
 
     Rows that meet are summed in a balanced tree, so that k of them cost log2 k rounds and as many roundings.
     """
@@ -768,6 +771,8 @@ def _pow_scalar(x: MCTensor, p: Any) -> Any:
     simple = {0.5: mf.sqrt, -0.5: mf.rsqrt, -1: mf.reciprocal}.get(p)
     if simple is not None:
         return wrap(simple(c))
+    if float(p).is_integer() and abs(p) < 2**40:
+        return wrap(mf.powi(c, int(p)))
     return wrap(mf.pow(c, lift(p, *kind(x))))
 
 
@@ -1072,7 +1077,8 @@ def _vector_norm(x: MCTensor, ord: Any = 2, dim: Any = None, keepdim: bool = Fal
         return _zero_norm(x, dim, keepdim)
     if ord == 1:
         return _reduce(lambda c: _total(mf.abs(c)), x, dim, keepdim)
-    return _pow_scalar(_sum(_pow_scalar(wrap(mf.abs(x._c)), ord), dim, keepdim), 1 / ord)
+    total = _sum(_pow_scalar(wrap(mf.abs(x._c)), ord), dim, keepdim)
+    return wrap(mf.pow(total._c, mf.reciprocal(lift(ord, *kind(x)))))
 
 
 def _zero_norm(x: MCTensor, dim: Any, keepdim: bool) -> MCTensor:
@@ -1238,3 +1244,11 @@ def _logsumexp(x: MCTensor, dim: Any, keepdim: bool = False) -> Any:
         return mf.add(top.squeeze(-2), mf.log(_total(mf.exp(low))))
 
     return _reduce(f, x, dim, keepdim)
+
+
+@_on("mse_loss_backward")
+def _mse_loss_backward(g: Any, x: Any, y: Any, reduction: int) -> Any:
+    a, b, c = _all(g, x, y)
+    d = mf.sub(b, c)
+    slope = mf.mul(d * 2, a)
+    return _div(wrap(slope), d.shape[:-1].numel()) if reduction == 1 else wrap(slope)

@@ -1,7 +1,8 @@
-"""Functions whose derivative PyTorch computes by a difference that cancels, with one that does not.
+"""Functions whose derivatives in PyTorch are not good to N components, with ones that are.
 
 PyTorch takes tanh' = 1 - y², sigmoid' = y (1 - y), expm1' = y + 1, asinh' = (1 + x²)^-½, acosh' = (x² - 1)^-½ and
-atanh' = 1 / (1 - x²), which lose every digit that y or x² shares with 1, or overflow.
+atanh' = 1 / (1 - x²), which lose every digit that y or x² shares with 1, or overflow.  And it rounds to one float64 the
+log 2 and log 10 of log2, log10 and exp2, p - 1 of a power, 1 - w of lerp and 2 / (n - 1) of a variance.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hypgeo.mctensor.tensor import DERIVED, MCTensor
+from hypgeo.mctensor.tensor import DERIVED, MCTensor, lifted
 
 __all__: list[str] = []
 
@@ -76,3 +77,59 @@ _with_slope("expm1", lambda x: x.exp(), torch.special.expm1)
 _with_slope("asinh", _asinh_slope, torch.arcsinh, Tensor.arcsinh)
 _with_slope("acosh", _acosh_slope, torch.arccosh, Tensor.arccosh)
 _with_slope("atanh", _atanh_slope, torch.arctanh, Tensor.arctanh)
+
+
+# ------------------------------------------------------------------------------------------ composed of others
+def _instead(name: str, f: Callable[..., Any], *more: Any) -> None:
+    """Gives torch.<name> and the method this body where derivatives are wanted: theirs are those of its parts."""
+    original = getattr(torch, name)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        tracked = any(isinstance(t, Tensor) and t.requires_grad for t in (*args, *kwargs.values()))
+        if tracked and torch.is_grad_enabled():
+            return f(*lifted(args), **kwargs)
+        return original(*args, **kwargs)
+
+    for g in (original, getattr(Tensor, name), *more):
+        DERIVED[g] = call
+
+
+def _log_base(base: int) -> Callable[[Tensor], Tensor]:
+    return lambda x: x.log() / torch.full_like(x.detach(), base).log()
+
+
+def _pow(x: Any, p: Any) -> Tensor:
+    if isinstance(p, float) and not (4 * p).is_integer():
+        p = torch.full_like(x.detach(), p)
+    return torch.pow(x, p)
+
+
+def _lerp(x: Tensor, y: Tensor, weight: Any) -> Tensor:
+    return x + weight * (y - x)
+
+
+def _var(x: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: Any = None) -> Tensor:
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    axes = list(range(x.dim())) if dim is None else [dim] if isinstance(dim, int) else list(dim)
+    count = 1
+    for d in axes:
+        count *= x.shape[d]
+    less = correction if correction is not None else int(unbiased)
+    return (x - x.mean(axes, keepdim=True)).square().sum(axes, keepdim=keepdim) / max(count - less, 0)
+
+
+_instead("log2", _log_base(2))
+_instead("log10", _log_base(10))
+_instead("exp2", lambda x: (x * torch.full_like(x.detach(), 2).log()).exp())
+_instead("pow", _pow, Tensor.__pow__)
+_instead("lerp", _lerp)
+_instead("var", _var)
+_instead("std", lambda *args, **kwargs: _var(*args, **kwargs).sqrt())
+
+
+def _over(x: MCTensor, number: Any) -> Any:
+    return torch.true_divide(x.new_full((), number), x)  # PyTorch multiplies the number by a rounded reciprocal
+
+
+DERIVED[Tensor.__rtruediv__] = _over

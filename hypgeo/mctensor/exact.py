@@ -18,7 +18,7 @@ COMPONENT_DTYPES = tuple(_LIMITS)
 
 
 def digits(components: int, dtype: torch.dtype) -> int:
-    """Decimal digits that tell any two numbers of this kind apart."""
+    """Decimal digits that tell numbers of N p bits apart: 17 for one float64, 33 for two."""
     return int(components * _LIMITS[dtype][0] * math.log10(2)) + 2
 
 

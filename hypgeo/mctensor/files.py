@@ -22,7 +22,7 @@ FORMAT = "hypgeo-multifloat"
 def save(path: str | os.PathLike[str], tensors: Mapping[str, Tensor] | Tensor) -> None:
     """Writes MCTensors, and plain tensors beside them, by name; a ``state_dict()`` for instance, or one tensor."""
     named = {"": tensors} if isinstance(tensors, Tensor) else dict(tensors)
-    plain = {k: (v.detach()._c if isinstance(v, MCTensor) else v.detach()) for k, v in named.items()}
+    plain = {k: (v.components.detach() if isinstance(v, MCTensor) else v.detach()) for k, v in named.items()}
     count = {k: v.n_components for k, v in named.items() if isinstance(v, MCTensor)}
     save_file(
         {k: v.contiguous() for k, v in plain.items()},
@@ -37,7 +37,7 @@ def load(path: str | os.PathLike[str], device: str = "cpu") -> Any:
     try:
         with safe_open(path, "pt", device) as f:
             header = f.metadata() or {}
-            tensors = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118
+            tensors = {k: f.get_tensor(k) for k in f.keys()}
     except (SafetensorError, OSError) as e:
         if isinstance(e, FileNotFoundError):
             raise

@@ -21,50 +21,48 @@ class MCRows(MCTensor):
     Rows may come more than once.  Adding two keeps their rows; any other operation works on the dense tensor.
     """
 
-    _index: Tensor
-    _values: Tensor  # (k, ..., N)
+    _at: Tensor
+    _sums: Tensor  # (k, ..., N)
 
     @staticmethod
-    def __new__(cls, index: Tensor, values: Tensor, size: torch.Size) -> MCRows:  # type: ignore[misc]
+    def __new__(cls, index: Tensor, values: Tensor, size: torch.Size) -> MCRows:
         strides = torch.empty(size, device="meta").stride()
-        out = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
-            cls, size, strides=strides, dtype=values.dtype, device=values.device
-        )
-        out._index, out._values = index, values
+        out = Tensor._make_wrapper_subclass(cls, size, strides=strides, dtype=values.dtype, device=values.device)
+        out._at, out._sums = index, values
         return out
 
     @property
     def _c(self) -> Tensor:  # type: ignore[override]
-        zeros = self._values.new_zeros(*torch.Tensor.size(self), self._values.shape[-1])
-        return accumulate(zeros, self._index, self._values)
+        zeros = self._sums.new_zeros(*torch.Tensor.size(self), self._sums.shape[-1])
+        return accumulate(zeros, self._at, self._sums)
 
     def coalesce(self) -> tuple[Tensor, MCTensor]:  # type: ignore[override]
         """The rows that occur, each once, and their sums: ``(k,)`` and ``(k, ...)``."""
-        index, place = self._index.unique(return_inverse=True)
-        zeros = self._values.new_zeros(len(index), *self._values.shape[1:])
-        return index, wrap(accumulate(zeros, place, self._values))
+        index, place = self._at.unique(return_inverse=True)
+        zeros = self._sums.new_zeros(len(index), *self._sums.shape[1:])
+        return index, wrap(accumulate(zeros, place, self._sums))
 
     @classmethod
-    def __torch_dispatch__(
+    def __torch_dispatch__(  # type: ignore[override]
         cls, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         x = args[0]
         if func in (aten.detach.default, aten.alias.default):
-            return MCRows(x._index, x._values, x.shape)
+            return MCRows(x._at, x._sums, x.shape)
         if func is aten.clone.default:
-            return MCRows(x._index.clone(), x._values.clone(), x.shape)
+            return MCRows(x._at.clone(), x._sums.clone(), x.shape)
         if func is aten.new_empty_strided.default:
-            return MCRows(x._index[:0], x._values[:0], torch.Size(args[1]))
+            return MCRows(x._at[:0], x._sums[:0], torch.Size(args[1]))
         if func is aten.copy_.default and isinstance(x, MCRows) and isinstance(args[1], MCRows):
-            x._index, x._values = args[1]._index, args[1]._values
+            x._at, x._sums = args[1]._at, args[1]._sums
             return x
         if func in (aten.add.Tensor, aten.add_.Tensor) and len(args) == 2 and not kwargs:
             y = args[1]
             if isinstance(x, MCRows) and isinstance(y, MCRows):
-                both = MCRows(torch.cat((x._index, y._index)), torch.cat((x._values, y._values)), x.shape)
+                both = MCRows(torch.cat((x._at, y._at)), torch.cat((x._sums, y._sums)), x.shape)
                 if func is aten.add.Tensor:
                     return both
-                x._index, x._values = both._index, both._values
+                x._at, x._sums = both._at, both._sums
                 return x
         if isinstance(x, MCRows) and func._schema.is_mutable:
             raise TypeError(f"{func._schema.name} does not change row-sparse gradients; leave sparse=True out")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from decimal import Decimal
+from decimal import Context, Decimal
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 from hypgeo.mctensor import exact
 from hypgeo.ops import multifloat as mf
 
-__all__ = ["MAX_COMPONENTS", "MCTensor", "join", "kind", "lift", "wrap"]
+__all__ = ["MAX_COMPONENTS", "MCTensor", "join", "kind", "lift", "lifted", "wrap"]
 
 MAX_COMPONENTS = 8
 Table = dict[Any, Callable[..., Any]]
@@ -66,7 +66,7 @@ class MCTensor(Tensor):
             _expect_dtype(dtype)
         if isinstance(x, MCTensor):
             out = x.with_components(components).to(dtype=dtype or x.dtype, device=device or x.device)
-            return out.detach().requires_grad_() if requires_grad else out
+            return cast(MCTensor, out.detach().requires_grad_() if requires_grad else out)
         if isinstance(x, np.ndarray) and x.dtype.kind in "fiub" and x.dtype != np.longdouble:
             x = torch.from_numpy(np.ascontiguousarray(x))
         elif isinstance(x, np.ndarray):
@@ -94,7 +94,7 @@ class MCTensor(Tensor):
     # ------------------------------------------------------------------------------------------ components
     @property
     def components(self) -> Tensor:
-        """The components ``(*shape, N)``, a plain tensor on the same memory; differentiable, gradients are components."""
+        """The components ``(*shape, N)``, a plain tensor on the same memory; differentiable, by components too."""
         return _Parts.apply(self) if self.requires_grad and torch.is_grad_enabled() else self._c
 
     @property
@@ -141,12 +141,12 @@ class MCTensor(Tensor):
         return self._c[..., 0].tolist()
 
     def decimals(self, digits: int | None = None) -> Any:
-        """The numbers as a nested list of Decimal; by default as many digits as tell any two numbers apart."""
+        """The numbers as a nested list of Decimal; by default 17 digits, with two float64 components 33, ..."""
         places = exact.digits(self.n_components, self.dtype) if digits is None else digits
         rows = self._c.detach().double().reshape(-1, self.n_components).tolist()
         return _nest([exact.decimal_of(row, places) for row in rows], tuple(self.shape))
 
-    def __repr__(self, *, tensor_contents: Any = None) -> str:
+    def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
         c, n = self._c.detach(), self.n_components
         text = _text(c, exact.digits(n, c.dtype), 1000)
         tail = f", components={n}, dtype={c.dtype}"
@@ -180,7 +180,7 @@ class MCTensor(Tensor):
             return memo[id(self)]
         out = wrap(self._c.detach().clone(), self.requires_grad)
         if isinstance(self, torch.nn.Parameter):
-            out._is_param = True  # type: ignore[attr-defined]
+            out._is_param = True
         if self.grad is not None:
             out.grad = self.grad.detach().clone()
         memo[id(self)] = out
@@ -206,14 +206,16 @@ class MCTensor(Tensor):
             derived = DERIVED.get(func)
             if derived is not None:
                 return derived(*args, **kwargs)
-            if torch.is_grad_enabled() and any(
-                type(a) is not MCTensor and isinstance(a, Tensor) and a.requires_grad for a in args
-            ):
-                args = _lifted(args)
+            for a in args:
+                if type(a) is int:
+                    if not -(2**63) <= a < 2**63:  # more than PyTorch passes on
+                        return func(*lifted(args), **kwargs)
+                elif type(a) is Tensor and a.requires_grad and torch.is_grad_enabled():
+                    return func(*lifted(args), **kwargs)
             return func(*args, **kwargs)
 
     @classmethod
-    def __torch_dispatch__(
+    def __torch_dispatch__(  # type: ignore[override]
         cls, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         entry = ATEN.get(func)
@@ -232,7 +234,7 @@ def wrap(c: Tensor, requires_grad: bool = False) -> MCTensor:
     if n > 1 and (strides[-1] != 1 or any(s % n for s in strides[:-1])):
         c = c.clone(memory_format=torch.contiguous_format)
         strides = c.stride()
-    out = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
+    out = Tensor._make_wrapper_subclass(
         MCTensor,
         c.shape[:-1],
         strides=tuple([s // n for s in strides[:-1]]),
@@ -267,11 +269,11 @@ def lift(x: Any, n: int, dtype: torch.dtype, device: torch.device) -> Tensor:
         return c
     if isinstance(x, Tensor):
         return _spread(x, n, dtype)
-    return _constant(type(x), x, n, dtype, device)
+    return _constant(type(x).__name__, x, n, dtype, device)
 
 
 @lru_cache(maxsize=1024)
-def _constant(_type: type, x: Any, n: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+def _constant(kind_of_number: str, x: Any, n: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     if isinstance(x, complex):
         raise ValueError(f"MCTensor holds real numbers, got {x!r}")
     return torch.tensor(exact.components_of(x, n, dtype), dtype=dtype, device=device)
@@ -328,7 +330,10 @@ def _text(c: Tensor, places: int, most: int) -> str:
             d: Decimal = exact.decimal_of(list(parts), places - fewer)
             if not d.is_finite() or exact.components_of(d, len(parts), c.dtype) == parts:
                 break
-        return "0" if not d else f"{d:g}".lower().replace("infinity", "inf")
+        if not d.is_finite():
+            return str(float(d))
+        shorter = d.normalize(Context(prec=places))
+        return "0" if not d else f"{shorter if int(shorter.as_tuple().exponent) <= 0 else d:g}"
 
     def block(v: Tensor, indent: int) -> str:
         if v.dim() == 1:
@@ -362,7 +367,9 @@ def _why_not(c: Tensor, any_order: bool) -> str | None:
         return f"{int(bad.sum())} of {bad.numel()} numbers have NaN components; give finite floats"
     bad = c[..., 1:].isinf().any(-1)
     if bool(bad.any()):
-        return f"{int(bad.sum())} of {bad.numel()} numbers have an infinite component after the first; give finite floats"
+        return (
+            f"{int(bad.sum())} of {bad.numel()} numbers have an infinite component after the first; give finite floats"
+        )
     if not any_order:
         bad = (mf.renorm(c, c.shape[-1]) != c).any(-1)
         if bool(bad.any()):
@@ -373,22 +380,28 @@ def _why_not(c: Tensor, any_order: bool) -> str | None:
     return None
 
 
-def _lifted(args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Plain operands that require gradients as MCTensors, so that their gradients come back rounded and plain."""
+def lifted(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Operands that PyTorch would not pass on as they are: plain tensors whose gradients are to come back rounded and
+    plain, and integers beyond 64 bits."""
     first = next((a for a in args if isinstance(a, MCTensor)), None)
     if first is None:
         return args
-    n, dtype, _ = kind(first)
-    return tuple(
-        _Lift.apply(a, n, dtype) if isinstance(a, Tensor) and not isinstance(a, MCTensor) and a.requires_grad else a
-        for a in args
-    )
+    n, dtype, device = kind(first)
+
+    def one(a: Any) -> Any:
+        if type(a) is int and not -(2**63) <= a < 2**63:
+            return MCTensor(a, n, dtype, device=device)
+        if isinstance(a, Tensor) and not isinstance(a, MCTensor) and a.requires_grad:
+            return _Lift.apply(a, n, dtype)
+        return a
+
+    return tuple(map(one, args))
 
 
 def _rebuild(c: Tensor, requires_grad: bool, parameter: bool) -> MCTensor:
     out = wrap(c, requires_grad)
     if parameter:
-        out._is_param = True  # type: ignore[attr-defined]
+        out._is_param = True
     return out
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear, log_softmax, softplus
 from torch.nn.functional import embedding as _embedding
+from torch.nn.functional import linear, log_softmax, softplus
 
 from hypgeo.mctensor import MCTensor
 from hypgeo.mctensor.rows import embedding_rows
@@ -18,9 +18,9 @@ __all__ = ["Embedding", "Linear", "binary_cross_entropy_with_logits", "cross_ent
 Reduction = Literal["mean", "sum", "none"]
 
 
-def _parameter(shape: tuple[int, ...], components: int, dtype: torch.dtype | None, device: object) -> nn.Parameter:
+def _parameter(shape: tuple[int, ...], components: int, dtype: torch.dtype | None, device: object) -> MCTensor:
     zeros = torch.zeros(shape, dtype=dtype or torch.get_default_dtype(), device=device)  # type: ignore[call-overload]
-    return nn.Parameter(MCTensor(zeros, components))
+    return cast(MCTensor, nn.Parameter(MCTensor(zeros, components)))
 
 
 class Linear(nn.Module):
@@ -48,7 +48,9 @@ class Linear(nn.Module):
         super().__init__()
         self.in_features, self.out_features, self.components = in_features, out_features, components
         self.weight = _parameter((out_features, in_features), components, dtype, device)
-        self.register_parameter("bias", _parameter((out_features,), components, dtype, device) if bias else None)
+        self.register_parameter(
+            "bias", cast(nn.Parameter, _parameter((out_features,), components, dtype, device)) if bias else None
+        )
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from hypgeo.mctensor import MCRows, MCTensor
 from hypgeo.optim._step import closed
 
-__all__ = ["MCAdam", "MCSGD"]
+__all__ = ["MCSGD", "MCAdam"]
 
 
 class _MCOptimizer(torch.optim.Optimizer):
@@ -30,7 +30,7 @@ class _MCOptimizer(torch.optim.Optimizer):
                 )
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step; returns the closure's loss."""
         loss = closed(closure)
         for group in self.param_groups:
