@@ -11,3 +11,4 @@ from hypgeo.manifolds import Klein as Klein
 from hypgeo.manifolds import Lorentz as Lorentz
 from hypgeo.manifolds import PoincareBall as PoincareBall
 from hypgeo.manifolds import convert as convert
+from hypgeo.mctensor import MCTensor as MCTensor
