@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import minimum_spanning_tree
 
 from hypgeo.ops.integers import FORMS, from_limbs, scaled, shifted, to_limbs
 
@@ -164,6 +166,47 @@ def _straight(reference: Sequence[int]) -> list[int]:
     return [p if i in reached else -1 for i, p in enumerate(reference)]
 
 
+def nearby(keys: Sequence[Sequence[int]], edges: Ints | None, apart: Callable[[int, int], int]) -> list[int]:
+    """For each of n points one to tell it from: a tree of the pairs that are least apart, among edges and neighbours.
+
+    keys: n sequences of non-negative integers, places on one grid; neighbours follow each other in the order of their
+    interleaved bits, where points that share leading digits stand together.  Empty: only edges are looked at.
+    """
+    n = len(keys)
+    pairs = [] if edges is None else [edges[edges[:, 0] != edges[:, 1]]]
+    if keys[0]:
+        order = np.array(sorted(range(n), key=[_woven(key) for key in keys].__getitem__), dtype=np.int64)
+        pairs.append(np.stack([order[:-1], order[1:]], axis=1))
+    joined = np.unique(np.sort(np.concatenate([np.empty((0, 2), dtype=np.int64), *pairs]), axis=1), axis=0)
+    cost = np.array([1.0 + apart(a, b) for a, b in joined.tolist()])
+    tree = minimum_spanning_tree(coo_array((cost, (joined[:, 0], joined[:, 1])), shape=(n, n)).tocsr()).tocoo()
+    near: list[list[int]] = [[] for _ in range(n)]
+    for a, b in zip(tree.row.tolist(), tree.col.tolist(), strict=True):
+        near[a].append(b)
+        near[b].append(a)
+    reference = [-2] * n
+    for start in range(n):
+        if reference[start] == -2:
+            reference[start], found = -1, [start]
+            for a in found:  # grows while it is read
+                for b in near[a]:
+                    if reference[b] == -2:
+                        reference[b] = a
+                        found.append(b)
+    return reference
+
+
+def _woven(key: Sequence[int]) -> int:
+    """One integer of the bits of all, the leading ones first."""
+    if len(key) == 1:
+        return key[0]
+    width = max(v.bit_length() for v in key) + 1
+    text = bytearray(width * len(key))
+    for axis, v in enumerate(key):
+        text[axis :: len(key)] = f"{v:0{width}b}".encode()
+    return int(text, 2)
+
+
 # ---- offsets --------------------------------------------------------------------------------------------------------
 
 
@@ -201,7 +244,8 @@ def half_space_shift(x: Array, y: Array) -> Array:
 
 # ---- the half-space tiling ------------------------------------------------------------------------------------------
 
-_FAR = 1 << 20  # powers of two between a point and the one that it is told from, at most
+_FAR = 1 << 17  # powers of two between points that are told from each other, at most
+_GRID = 1 << 32  # bits of the places of all points on the finest grid that any needs, at most
 
 
 def pack_htiling(points: Array, d: int, reference: Sequence[int], bits: int | None) -> tuple[Streams, Array]:
@@ -234,6 +278,25 @@ def pack_htiling(points: Array, d: int, reference: Sequence[int], bits: int | No
     for axis in range(d - 1):
         streams[f"k.{axis}.length"], streams[f"k.{axis}.bits"] = press_big(rest[axis])
     return streams, back
+
+
+def htiling_references(points: Array, d: int, edges: Ints | None) -> list[int]:
+    """`nearby` of tiling points."""
+    j = points[:, d].astype(np.int64).tolist()
+    k = [from_limbs(points[:, d + 1 + axis :: d - 1]) for axis in range(d - 1)]
+    offsets = points[:, : d - 1].astype(np.float64).tolist()
+    low, spread = min(j), max(j) - min(j)
+    keys: list[Sequence[int]] = [()] * len(j)
+    if spread < _FAR and spread * len(j) < _GRID:
+        places = [[v << (e - low) for v, e in zip(column, j, strict=True)] for column in k]
+        keys = list(zip(*([v - min(column) for v in column] for column in places), strict=True))
+
+    def apart(a: int, b: int) -> int:
+        p, i = (a, b) if j[a] >= j[b] else (b, a)
+        expected = _seen(p, j[p] - j[i], k, offsets) or [0] * (d - 1)
+        return sum((column[i] - e).bit_length() for column, e in zip(k, expected, strict=True))
+
+    return nearby(keys, edges, apart)
 
 
 def unpack_htiling(
@@ -308,7 +371,9 @@ def _word(g: Matrix, h: Matrix) -> list[int] | None:
     while x > 1 and len(word) < _LONGEST:
         letter = 0 if y <= -abs(z) else 1 if y >= abs(z) else 2 if z < 0 else 3
         a, b, c, d, e, f, p, q, r = _LETTERS[letter]
-        x, y, z = a * x + b * y + c * z, d * x + e * y + f * z, p * x + q * y + r * z
+        before, x, y, z = x, a * x + b * y + c * z, d * x + e * y + f * z, p * x + q * y + r * z
+        if x >= before:  # each step leads nearer within the group
+            return None
         word.append(letter)
     return word if _times(g, _spelt(word)) == h else None
 
@@ -348,6 +413,19 @@ def pack_ltiling(points: Array, reference: Sequence[int], bits: int | None) -> t
     rest = [v for w, h in zip(words, g, strict=True) if w is None for v in h]
     streams["g.length"], streams["g.bits"] = press_big(rest)
     return streams, back
+
+
+def ltiling_references(points: Array, edges: Ints | None) -> list[int]:
+    """`nearby` of points of the plane's tiling."""
+    x, y, z = (from_limbs(points[:, 2 + entry :: 9]) for entry in (0, 3, 6))  # where the tiles lie
+    digits = 2 * max(v.bit_length() for v in x)
+    keys: list[Sequence[int]] = [()] * len(x)
+    if digits < _FAR and digits * len(x) < _GRID:
+        keys = [
+            tuple(max(0, (v << digits) // max(a, 1) + (2 << digits)) for v in (b, c))
+            for a, b, c in zip(x, y, z, strict=True)
+        ]
+    return nearby(keys, edges, lambda a, b: (3 * x[a] * x[b] - y[a] * y[b] - z[a] * z[b]).bit_length())
 
 
 def unpack_ltiling(
@@ -469,14 +547,22 @@ def pack(parts: Mapping[str, Array], manifold: str, dim: int, bits: int | None) 
     bits: of each offset; None for all of them, which any other manifold's points need too.
     Edges, with their weights, come back in sorted order.
     """
-    points, parent = parts["points"], parts.get("parent")
+    points, parent, edges = parts["points"], parts.get("parent"), parts.get("edges")
     n = len(points)
     reference = [-1] * n if parent is None else _straight(parent.tolist())
     if manifold == "HTiling":
         streams, back = pack_htiling(points, dim, reference, bits)
+        if parent is None:  # a point to tell each from may or may not be worth its name
+            near = htiling_references(points, dim, edges)
+            told = pack_htiling(points, dim, near, bits)[0] | {"reference": press_ints(np.array(near, dtype=np.int64))}
+            streams = min(streams, told, key=lambda some: sum(map(len, some.values())))
         shift = half_space_shift(points[:, :dim], back[:, :dim])
     elif manifold == "LTiling":
+        if parent is None:
+            reference = ltiling_references(points, edges)
         streams, back = pack_ltiling(points, reference, bits)
+        if parent is None:
+            streams["reference"] = press_ints(np.array(reference, dtype=np.int64))
         shift = plane_shift(points[:, :2], back[:, :2])
     elif manifold == "HalfSpaceTree":
         streams, back = pack_tree(points, bits)
@@ -496,13 +582,13 @@ def pack(parts: Mapping[str, Array], manifold: str, dim: int, bits: int | None) 
     streams["labels"] = press(parts["labels"][:, None])
     if parent is not None:
         streams["parent"] = press_ints(np.diff(parent, prepend=0))
-    if "edges" in parts:
-        high, low = parts["edges"].max(axis=1, initial=-1), parts["edges"].min(axis=1, initial=n)
+    if edges is not None:
+        high, low = edges.max(axis=1, initial=-1), edges.min(axis=1, initial=n)
         order = np.lexsort((low, high))
         high, low = high[order], low[order]
         streams["edges.high"] = press_ints(np.diff(high, prepend=0))
         streams["edges.low"] = press_ints(low - (high if parent is None else parent[high]))
-        streams["edges.turned"] = press_ints((parts["edges"][order, 0] != high).astype(np.int64))
+        streams["edges.turned"] = press_ints((edges[order, 0] != high).astype(np.int64))
         facts["edges"] = len(high)
         if "weights" in parts:
             streams["weights"] = press_floats(parts["weights"][order])
@@ -522,9 +608,14 @@ def unpack(streams: Mapping[str, bytes], manifold: str, facts: Mapping[str, Any]
     reference = [-1] * n
     if "parent" in z:
         parts["parent"] = np.cumsum(unpress_ints(z["parent"], n))
-        if n and not -1 <= int(parts["parent"].min()) <= int(parts["parent"].max()) < n:
+        if not -1 <= int(parts["parent"].min()) <= int(parts["parent"].max()) < n:
             raise ValueError(f"a parent in it is none of its {n} nodes.")
         reference = _straight(parts["parent"].tolist())
+    elif "reference" in z:
+        own = unpress_ints(z["reference"], n)
+        if not -1 <= int(own.min()) <= int(own.max()) < n:
+            raise ValueError(f"a point in it is told from one that is none of its {n}.")
+        reference = _straight(own.tolist())
     if manifold == "HTiling":
         parts["points"] = unpack_htiling(z, (n, width), dim, reference, bits, dtype)
     elif manifold == "LTiling":

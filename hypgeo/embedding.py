@@ -26,6 +26,7 @@ from torch import Tensor
 
 from hypgeo import compress, manifolds
 from hypgeo.data.graph import Graph, unknown_label
+from hypgeo.ops.integers import hang_tiles
 
 FORMAT, VERSION = "hypgeo-embedding", 2  # 1 where nothing is compressed
 _TILINGS = ("HTiling", "LTiling")
@@ -38,8 +39,8 @@ class Embedding:
 
     labels: n distinct labels (str or int if it is to be saved).
     points: (n, d) tensor, rows on `manifold`; for HalfSpaceTree each row is a node seen from its parent.
-    manifold: PoincareBall, Lorentz, HalfSpace, Euclidean or HalfSpaceTree; distances are its own, so at curvature K
-      they are 1/sqrt(-K) times those at curvature -1.  What a model learnt may be given as it is; no gradient is kept.
+    manifold: one of ours, HalfSpaceTree and the tilings among them; distances are its own, so at curvature K they are
+      1/sqrt(-K) times those at curvature -1.  What a model learnt may be given as it is; no gradient is kept.
     provenance: how it was made (method, parameters, measured figures), anything JSON can hold.
     edges: (m, 2) indices of the graph's edges, kept for drawing and evaluation; weights: their (m,) lengths, if any.
     parent: (n,) int64 index of each node's parent, -1 at the root; taken from HalfSpaceTree, which knows it.
@@ -96,6 +97,8 @@ class Embedding:
     @property
     def dim(self) -> int:
         """Dimension of the manifold."""
+        if self._tiled:
+            return int(self.manifold.dim)
         return self.points.shape[-1] - (type(self.manifold).__name__ == "Lorentz")
 
     @property
@@ -124,6 +127,10 @@ class Embedding:
     @property
     def _exact(self) -> bool:
         return isinstance(self.manifold, manifolds.HalfSpaceTree)
+
+    @property
+    def _tiled(self) -> bool:
+        return type(self.manifold).__name__ in _TILINGS
 
     @property
     def _curvature(self) -> float:
@@ -220,12 +227,15 @@ class Embedding:
         """The coordinates of one node in decimals, to `digits` significant digits.
 
         They are its row, by default exactly; for HalfSpaceTree its place (x..., height) in the upper half-space as the
-        root sees it, by default to 17 digits at the scale of its own height.
+        root sees it, by default to 17 digits at the scale of its own height; for tilings to 17 digits each.
         """
         i = self.index(u)
         if self._exact:
             found: tuple[Decimal, ...] = self.manifold.point(self.points, i, digits)
             return found
+        if self._tiled:
+            place: tuple[Decimal, ...] = self.manifold.point(self.points[i], 17 if digits is None else digits)
+            return place
         exactly = tuple(map(Decimal, self.points[i].tolist()))
         return exactly if digits is None else tuple(map(Context(prec=digits).plus, exactly))
 
@@ -277,6 +287,28 @@ class Embedding:
         wide = rows.astype(np.float64)
         rim = (wide**2).sum(axis=1) * -self._curvature >= 1
         return int((rim | (counts[which.reshape(-1)] > 1)).sum())
+
+    def to_tiling(self, dtype: torch.dtype = torch.float64) -> Embedding:
+        """The nodes of a HalfSpaceTree as points of HTiling, each with its whole place, correctly rounded once."""
+        if not self._exact:
+            raise ValueError(
+                f"to_tiling places the nodes of a HalfSpaceTree; points of {type(self.manifold).__name__} go into a "
+                "tiling by hypgeo.convert."
+            )
+        space, points = self.manifold.to_tiling(self.points, dtype)
+        return Embedding(self.labels, points, space, self.provenance, self.edges, self.parent, self.weights)
+
+    def to_tree(self) -> Embedding:
+        """Points of HTiling as the nodes of a HalfSpaceTree, each seen from its parent, to the nearest float64 row.
+
+        Distances are those of the tiling to a few parts in 10^16 of a parent's scale; metrics of trees are quick on it.
+        The root is at the tree's origin, wherever it was.
+        """
+        if type(self.manifold).__name__ != "HTiling" or self.parent is None:
+            raise ValueError("to_tree takes points of HTiling that have parents; give Embedding(..., parent=...).")
+        tree = manifolds.HalfSpaceTree(self.parent, self._curvature)
+        rows = torch.from_numpy(hang_tiles(self.parent.tolist(), self.points.numpy(), self.dim))
+        return Embedding(self.labels, rows, tree, self.provenance, self.edges, None, self.weights)
 
     def to_numpy(self, dtype: npt.DTypeLike = np.float64, model: str = "ball") -> npt.NDArray[Any]:
         """`to_tensor` as a NumPy array."""
@@ -366,6 +398,8 @@ class Embedding:
             parts = {part: tensor.numpy() for part, tensor in tensors.items()}
             streams, facts = compress.pack(parts, name, self.dim, None if bits is None else int(bits))
             tensors = {part: _bytes(stream) for part, stream in streams.items()}
+            for shift in ("largest_shift", "mean_shift"):
+                facts[shift] /= math.sqrt(-geometry.get("curvature", -1.0))
             header["version"], header["compression"] = "2", json.dumps(facts)
         header["checksum"] = _checksum(header, tensors)
         data = _bytes_of(tensors, metadata=header)
@@ -427,6 +461,8 @@ def _manifold(geometry: dict[str, Any], parent: Tensor | None) -> Any:
     if name == "Euclidean":
         return manifolds.Euclidean()
     curvature = float(geometry["curvature"])
+    if name == "HTiling":
+        return manifolds.HTiling(int(geometry["dim"]), curvature=curvature)
     if name == "HalfSpaceTree":
         if parent is None:
             raise ValueError("its tree has no parents.")

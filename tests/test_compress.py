@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hypgeo import compress
-from hypgeo.ops.integers import limbs_of, to_limbs
+from hypgeo.ops.integers import from_limbs, limbs_of, to_limbs
 
 LABELS = np.frombuffer(b"," * 3000, dtype=np.uint8)  # enough for any number of points here
 
@@ -58,14 +58,14 @@ def word(draw: random.Random, letters: int) -> compress.Matrix:
     return compress._spelt([draw.randrange(4) for _ in range(letters)])
 
 
-def plane_points(n: int, dtype: type, seed: int, parent: np.ndarray | None = None) -> np.ndarray:
+def plane_points(n: int, dtype: type, seed: int, parent: np.ndarray | None = None, wild: float = 0.1) -> np.ndarray:
     """Points of the plane's tiling: a tree of group elements where there is a parent; some integers are of no group."""
     draw, numbers = random.Random(seed), np.random.default_rng(seed)
     g: list[compress.Matrix] = [compress._ONE] * n
     for i in compress.outwards([-1] * n if parent is None else parent.tolist()):
         p = -1 if parent is None else parent[i]
         g[i] = compress._times(compress._ONE if p < 0 else g[p], word(draw, draw.randrange(60)))
-        if draw.random() < 0.1:
+        if draw.random() < wild:
             g[i] = tuple(integers(9, seed + i, 300))
     limbs = max(1, *(limbs_of(v) for m in g for v in m))
     out = np.zeros((n, 2 + 9 * limbs), dtype=dtype)
@@ -250,8 +250,37 @@ def test_bits_are_counted_where_they_are_saved():
     sizes = [compress.sizes(there_and_back(points, "HTiling", 2, bits, parent)[1]) for bits in (None, 8)]
     assert sizes[1]["offsets"] * 8 < 17 * n < sizes[0]["offsets"] * 8
     assert sizes[1]["integers"] * 8 < 75 * n  # 61 bits of each are new
-    alone = compress.sizes(there_and_back(points, "HTiling", 2, 8)[1])
-    assert alone["integers"] > 2 * sizes[1]["integers"]
+    alone, _ = compress.pack_htiling(points, 2, [-1] * n, 8)
+    assert len(alone["k.0.bits"]) > 2 * sizes[1]["integers"]
+
+
+@pytest.mark.parametrize("name", ["HTiling", "LTiling"])
+@pytest.mark.parametrize("linked", [False, True])
+def test_near_points_are_found_where_no_parents_are_given(name, linked):
+    n, d = 2000, 3 if name == "HTiling" else 2
+    parent = parents(n, 2)
+    points = (
+        half_points(n, d, np.float64, 2, near=True) if name == "HTiling" else plane_points(n, np.float64, 2, parent)
+    )
+    parts = {"points": points, "labels": LABELS}
+    if linked:
+        child = np.flatnonzero(parent >= 0)
+        parts["edges"] = np.concatenate([np.stack([child, parent[child]], axis=1), [[5, 5], [0, 7]]])
+    streams, facts = compress.pack(parts, name, d, None)
+    assert np.array_equal(compress.unpack(streams, name, facts)["points"], points)
+    near = compress.sizes(streams)["integers"]
+    if name == "HTiling":
+        alone, _ = compress.pack_htiling(points, d, [-1] * n, None)
+    else:
+        alone = dict(enumerate(compress.press_big([v for e in range(9) for v in from_limbs(points[:, 2 + e :: 9])])))
+    total = sum(len(data) for name, data in alone.items() if not str(name).startswith("offset"))
+    assert near < (0.7 if linked else 0.95) * total
+
+
+def test_points_too_far_apart_for_one_grid():
+    points = half_points(50, 2, np.float64, 0)
+    points[::2, 2] = 2.0**50
+    assert np.array_equal(there_and_back(points, "HTiling", 2)[0], points)
 
 
 def test_what_is_no_point():

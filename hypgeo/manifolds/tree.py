@@ -5,9 +5,12 @@ from __future__ import annotations
 import decimal
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from hypgeo.manifolds.htiling import HTiling
+from hypgeo.ops import integers
 from hypgeo.ops import tree as ops
 
 
@@ -129,6 +132,21 @@ class HalfSpaceTree:
         y = log_y.exp()
         s = x.square().sum(dim=1, keepdim=True)
         return torch.cat([2 * x, s + torch.expm1(2 * log_y)], dim=1) / (s + (1 + y).square()) / math.sqrt(self.c)
+
+    def to_tiling(self, points: Tensor, dtype: torch.dtype = torch.float64) -> tuple[HTiling, Tensor]:
+        """The half-space tiling of this curvature, and in it every node's whole place as the root sees it.
+
+        (n, d) -> (n, d + 1 + (d - 1) L), L limbs for integers as large as the radius asks for: 1.44 bits for each
+        unit of it.  Offsets and heights are correctly rounded to `dtype`.  ValueError where memory does not hold them.
+        """
+        reason = self.why_not(points)
+        if reason is not None:
+            raise ValueError(f"{self.name}: {reason}.")
+        if dtype not in (torch.float32, torch.float64):
+            raise TypeError(f"a tiling's points are float32 or float64, not {dtype}.")
+        kind = np.float32 if dtype is torch.float32 else np.float64
+        found = integers.tile_tree(self.parent.tolist(), self._check(points).numpy(), kind)
+        return HTiling(points.shape[1], curvature=self.curvature), torch.from_numpy(found)
 
     def ball_error(self, points: Tensor) -> Tensor:
         """(n,) hyperbolic distance (K = -1) by which rounding to a float64 ball may move each node, to first order.
