@@ -156,6 +156,14 @@ def test_short_runs_of_both_engines_agree(model: Any, exclude: bool) -> None:
     assert made[0].embedding_.provenance["engine"] == "compiled"
 
 
+@native
+def test_many_neighbours_and_negatives_are_drawn_alike() -> None:
+    hub = Pairs.of([*((0, i) for i in range(1, 100)), *((i, 0) for i in range(1, 300))])
+    settings: dict[str, Any] = {"epochs": 1, "init": 0.5, "negatives": 131, "batch_size": 400, "progress": False}
+    a, b = (LearnedEmbedder(engine=name, **settings).fit(hub).embedding_.points for name in ("compiled", "verbs"))
+    assert torch.allclose(a, b, rtol=1e-12, atol=1e-13)
+
+
 # ---- several components ----------------------------------------------------------------------------------------------
 
 
