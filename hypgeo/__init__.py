@@ -7,6 +7,7 @@ from hypgeo.embedding import Embedding as Embedding
 from hypgeo.manifolds import Euclidean as Euclidean
 from hypgeo.manifolds import HalfSpace as HalfSpace
 from hypgeo.manifolds import HalfSpaceTree as HalfSpaceTree
+from hypgeo.manifolds import HTiling as HTiling
 from hypgeo.manifolds import Klein as Klein
 from hypgeo.manifolds import Lorentz as Lorentz
 from hypgeo.manifolds import PoincareBall as PoincareBall

@@ -10,6 +10,7 @@ import torch
 from geoopt.manifolds import Euclidean
 from geoopt.tensor import ManifoldParameter, ManifoldTensor
 from torch import Tensor
+from torch.nn.functional import pad
 
 from hypgeo import _C
 from hypgeo.manifolds import HalfSpace, Lorentz, Manifold, PoincareBall
@@ -104,7 +105,26 @@ def advance_rows(
     move(manifold, few, grad, hyper)
     for whole, part in zip(tables, few, strict=True):
         if whole is not None and part is not None:
-            whole[rows] = part
+            _widen(whole, part)
+            whole.detach()[rows] = part
+
+
+def _widen(t: Tensor, like: Tensor) -> None:
+    """Room for integers that grew: columns of zeros at the end of a table, and of its gradient, in place."""
+    more = like.shape[-1] - t.shape[-1] if t.shape != like.shape else 0
+    if not more:
+        return
+    grad, wider = t.grad if t.is_leaf else None, pad(t.detach(), (0, more))
+    # a graph that is still alive keeps the old shape for this leaf; torch forgets it at a change of dtype
+    t.data = wider.new_empty(0, dtype=torch.bfloat16)
+    t.data = wider
+    if grad is not None:  # it was of the old width, and the next one will not be
+        t.grad = None if grad.is_sparse else pad(grad, (0, more))
+
+
+def _put(t: Tensor, new: Tensor) -> None:
+    _widen(t, new)
+    t.copy_(new)
 
 
 def _carefully(manifold: Any, tables: Tables, grad: Tensor, hyper: Hyper) -> None:
@@ -113,12 +133,15 @@ def _carefully(manifold: Any, tables: Tables, grad: Tensor, hyper: Hyper) -> Non
         _by_verbs(manifold, tables, grad, hyper)
         return
     given = [t for t in tables if t is not None]
+    if hyper.decay and getattr(manifold, "exact", False):
+        raise ValueError(f"weight_decay shrinks coordinates, and {manifold.name} has integers for them; set it to 0")
     before = [t.detach().clone() for t in given]
     _by_verbs(manifold, tables, grad, hyper)
     stay = grad.isfinite().all(-1, keepdim=True)
     stay &= ~torch.stack([t.detach().isfinite().all(-1, keepdim=True) for t in given]).all(0)
     if bool(stay.any()):
         for t, old in zip(given, before, strict=True):
+            _widen(old, t)
             t.copy_(torch.where(stay, old, t))
 
 
@@ -129,7 +152,7 @@ def _by_verbs(manifold: Any, tables: Tables, grad: Tensor, hyper: Hyper) -> None
         grad = grad.add(point, alpha=hyper.decay)
     grad = manifold.egrad2rgrad(point, grad)
     if mean is None:
-        point.copy_(manifold.retr(point, -hyper.rate * grad))
+        _put(point, manifold.retr(point, -hyper.rate * grad))
         return
     mean.mul_(hyper.keep).add_(grad, alpha=hyper.gain)
     direction = grad + hyper.nesterov * mean if hyper.nesterov else mean
@@ -139,5 +162,8 @@ def _by_verbs(manifold: Any, tables: Tables, grad: Tensor, hyper: Hyper) -> None
             square = torch.maximum(greatest, square, out=greatest)
         direction = direction.div(hyper.correction) / square.div(hyper.correction_square).sqrt_().add_(hyper.eps)
     new, carried = manifold.retr_transp(point, -hyper.rate * direction, mean)
-    point.copy_(new)
-    mean.copy_(carried)
+    _put(point, new)
+    _put(mean, carried)
+    for t in tables[2:]:
+        if t is not None:
+            _widen(t, new)
