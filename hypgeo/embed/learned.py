@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, pad
 from tqdm import tqdm
 
 from hypgeo.data.pairs import Pairs
@@ -44,8 +44,9 @@ class LearnedEmbedder(Embedder):
     scale: factor of the distances in the softmax.
     init: points start with normal coordinates uniform in (-init, init), the same in every model.
     exclude_neighbours: draw no neighbour of u against it; u itself is never drawn.
-    engine: "compiled" (one call an epoch, one thread: HalfSpace, PoincareBall and Lorentz), "verbs" (the manifold's own
-        methods and autograd), or "auto", the first where it can be.  Both draw the same numbers and agree to rounding.
+    engine: "compiled" (one call an epoch, one thread: HalfSpace, MCHalfSpace of up to four components, PoincareBall,
+        Lorentz; HTiling to radius 60, LTiling to 40), "verbs" (the manifold's own methods and autograd), or "auto", the
+        first where it can be.  Both draw the same numbers and agree to rounding.
     seed: every number drawn depends on it and on its place alone.
     checkpoint: a file that the state is written to every `checkpoint_every` epochs and at the end, whole at any moment.
         Where it is there, `fit` goes on from it, to the same bits on the same instruction set, or refuses it when it
@@ -136,7 +137,7 @@ class LearnedEmbedder(Embedder):
             "epochs": int(self.epochs),
             "loss": float(self.losses_[-1]) if self.epochs else None,
         }
-        self.embedding_ = Embedding(given.labels, state.points, manifold, provenance, edges)
+        self.embedding_ = Embedding(given.labels, _trimmed(state.points, manifold), manifold, provenance, edges)
         return self
 
     def fit_transform(self, pairs: Any, y: None = None) -> npt.NDArray[np.float64]:
@@ -163,7 +164,7 @@ class LearnedEmbedder(Embedder):
         return others
 
     def _engine(self, manifold: Any, given: Pairs, others: draws.Others) -> _Engine:
-        name, components = _model(manifold)
+        name, components = _served(manifold)
         c = float(-manifold.curvature) if hasattr(manifold, "curvature") and manifold.curvature.numel() == 1 else 0.0
         serves = c > 0 and learn.available(name, components)
         if self.engine == "compiled" and not serves:
@@ -181,13 +182,15 @@ class LearnedEmbedder(Embedder):
             self.batch_size,
             self.scale,
         )
-        return _Compiled(task)
+        return _Compiled(
+            task, manifold.width(learn.LIMBS[name]) if _tiled(manifold) else manifold.ambient_dim(self.dim)
+        )
 
     def _settings(self, manifold: Any, engine: str) -> dict[str, Any]:
         """What makes a training what it is, as JSON holds it."""
-        name, components = _model(manifold)
         curvature = float(manifold.curvature) if hasattr(manifold, "curvature") else None
-        made: dict[str, Any] = {"manifold": name, "curvature": curvature, "components": components}
+        made: dict[str, Any] = {"manifold": type(manifold).__name__, "curvature": curvature}
+        made["components"] = int(getattr(manifold, "components", 1))
         for what in ("dim", "batch_size", "negatives", "burn_in", "seed"):
             made[what] = int(getattr(self, what))
         for what in ("lr", "burn_in_factor", "scale", "init"):
@@ -209,7 +212,8 @@ class LearnedEmbedder(Embedder):
                     where = f" at {given.labels[stuck]!r}" if stuck >= 0 else ""
                     raise FloatingPointError(
                         f"the loss is {loss / given.m:g} or a step too long{where} in epoch {epoch} with "
-                        f"lr={self.lr:g}; give a smaller lr."
+                        f"lr={self.lr:g}; give a smaller lr"
+                        + (", or engine='verbs' for points farther out." if engine.bounded else ".")
                     )
                 losses.append(loss / given.m)
                 bar.set_postfix(loss=f"{losses[-1]:.4f}", refresh=False)
@@ -222,9 +226,10 @@ class LearnedEmbedder(Embedder):
 
 
 class _Engine(Protocol):
-    """Takes the steps of one epoch."""
+    """Takes the steps of one epoch; with `bounded`, only as far out as the integers of its tiles reach."""
 
     name: str
+    bounded: bool
 
     def epoch(self, points: Tensor, order: draws.Ints, key: int, rate: float) -> tuple[Tensor, float, int]:
         """The points after it, the sum of the losses, and a node where it stopped or -1."""
@@ -233,16 +238,18 @@ class _Engine(Protocol):
 class _Compiled:
     name = "compiled"
 
-    def __init__(self, task: learn.Task) -> None:
-        self.task = task
+    def __init__(self, task: learn.Task, width: int) -> None:
+        self.task, self.width, self.bounded = task, width, task.model in learn.LIMBS
 
     def epoch(self, points: Tensor, order: draws.Ints, key: int, rate: float) -> tuple[Tensor, float, int]:
+        points = pad(points, (0, self.width - points.shape[-1]))
         loss, stuck = learn.epoch(points, self.task, torch.from_numpy(order), key, rate)
         return points, loss, stuck
 
 
 class _Verbs:
     name = "verbs"
+    bounded = False
 
     def __init__(
         self, manifold: Any, given: Pairs, others: draws.Others, negatives: int, batch_size: int, scale: float
@@ -256,9 +263,20 @@ class _Verbs:
             touched, grad, loss = self.gradient(points, order[first : first + self.batch_size], first, key)
             if not math.isfinite(loss):
                 return points, loss, -1
-            advance_rows(self.manifold, [points, None, None, None], touched, grad, Hyper(rate))
+            points = self.move(points, touched, grad, rate)
             total += loss
         return points, total, -1
+
+    def move(self, points: Tensor, rows: Tensor, grad: Tensor, rate: float) -> Tensor:
+        """A step of some rows, in place unless the points of a tiling come back wider."""
+        if not _tiled(self.manifold):
+            advance_rows(self.manifold, [points, None, None, None], rows, grad, Hyper(rate))
+            return points
+        few = points[rows]
+        new = self.manifold.expmap(few, -rate * self.manifold.egrad2rgrad(few, grad))
+        points = pad(points, (0, new.shape[-1] - points.shape[-1]))  # zeros behind are higher limbs
+        points[rows] = new
+        return points
 
     def gradient(self, points: Tensor, some: draws.Ints, first: int, key: int) -> tuple[Tensor, Tensor, float]:
         """A batch's nodes (k,), the gradient of its mean loss (k, width), and its summed loss."""
@@ -274,9 +292,24 @@ class _Verbs:
         return touched, grad, float(loss.detach()) * len(u)
 
 
-def _model(manifold: Any) -> tuple[str, int]:
-    """The name of a manifold's model, and how many floats make a coordinate."""
-    return type(manifold).__name__, int(getattr(manifold, "components", 1))
+def _served(manifold: Any) -> tuple[str, int]:
+    """The model that serves a manifold in `ops.learn`, and how many floats make a coordinate."""
+    name = type(manifold).__name__
+    return ("HalfSpace", manifold.components) if name == "MCHalfSpace" else (name, 1)
+
+
+def _tiled(manifold: Any) -> bool:
+    return type(manifold).__name__ in learn.LIMBS
+
+
+def _trimmed(points: Tensor, manifold: Any) -> Tensor:
+    """Points of a tiling without the limbs that none of them needs; others as they are."""
+    if not _tiled(manifold):
+        return points
+    limbs = manifold.limbs(points)
+    while limbs > 1 and not bool(points[:, manifold.width(limbs - 1) :].any()):
+        limbs -= 1
+    return points[:, : manifold.width(limbs)].contiguous()
 
 
 def _checksum_of(given: Pairs) -> str:

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from hypgeo import _C
 
-MODELS = ("PoincareBall", "Lorentz", "HalfSpace")  # in the order of csrc/learn/epoch_kernel.cpp
+MODELS = ("PoincareBall", "Lorentz", "HalfSpace", "HTiling", "LTiling")  # in the order of csrc/learn/ops.cpp
 COMPONENTS = 4  # of half-space coordinates, at most
+LIMBS = {"HTiling": 4, "LTiling": 3}  # that rows of tilings have here: radius 60 and 40
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def available(model: str, components: int = 1) -> bool:
 def epoch(points: Tensor, task: Task, order: Tensor, key: int, rate: float) -> tuple[float, int]:
     """Take the steps of one epoch in place, on one thread.
 
-    points: (n, width) float64; for several components packed component after component.
+    points: (n, width) float64; for several components packed component after component, for tilings with LIMBS limbs.
     order: (m,) the pairs in their turn; key: of the negatives' draws.
 
     Returns the sum of the pairs' losses, and -1 or a node that no step could be taken at, where it stopped.  The same

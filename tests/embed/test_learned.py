@@ -1,12 +1,14 @@
 """LearnedEmbedder: both engines take the same steps, exact components too; killed runs come back; what is refused."""
 
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +156,14 @@ def test_short_runs_of_both_engines_agree(model: Any, exclude: bool) -> None:
     assert made[0].embedding_.provenance["engine"] == "compiled"
 
 
+@native
+def test_many_neighbours_and_negatives_are_drawn_alike() -> None:
+    hub = Pairs.of([*((0, i) for i in range(1, 100)), *((i, 0) for i in range(1, 300))])
+    settings: dict[str, Any] = {"epochs": 1, "init": 0.5, "negatives": 131, "batch_size": 400, "progress": False}
+    a, b = (LearnedEmbedder(engine=name, **settings).fit(hub).embedding_.points for name in ("compiled", "verbs"))
+    assert torch.allclose(a, b, rtol=1e-12, atol=1e-13)
+
+
 # ---- several components ----------------------------------------------------------------------------------------------
 
 
@@ -258,6 +268,161 @@ def test_one_component_is_the_half_space() -> None:
         b, _ = learn.epoch(double, task_of(pairs, "HalfSpace", 2), order, key, 0.3)
         assert a == pytest.approx(b, rel=1e-12)
     assert torch.allclose(plain, double[:, :2], rtol=1e-11, atol=0) and double[:, 2:].any()
+
+
+# ---- tilings ---------------------------------------------------------------------------------------------------------
+
+WORD = ((2, 1, 0, 0, 0, -1, 3, 2, 0), (2, -1, 0, 0, 0, -1, -3, 2, 0))  # g_a and g_b by rows
+
+
+def digits(value: int, limbs: int) -> list[float]:
+    """A whole number in signed digits to the base 2^24."""
+    out = []
+    for _ in range(limbs):
+        digit = (value + 2**23) % 2**24 - 2**23
+        out.append(float(digit))
+        value = (value - digit) >> 24
+    assert value == 0
+    return out
+
+
+def whole(limbs: list[float]) -> int:
+    return sum(int(limb) << 24 * i for i, limb in enumerate(limbs))
+
+
+def half_tiles(points: torch.Tensor) -> torch.Tensor:
+    """Half-space rows as rows of the H-tiling, exactly but for the rounding of the offset."""
+    out = []
+    for *x, h in points.tolist():
+        j = math.frexp(h)[1] - 1
+        apart = [Fraction(t) / Fraction(2) ** j for t in x]
+        limbs = [digits(math.floor(t), 4) for t in apart]
+        offsets = [float(t - math.floor(t)) for t in apart]
+        out.append([*offsets, math.ldexp(h, -j), j, *(k[i] for i in range(4) for k in limbs)])
+    return torch.tensor(out, dtype=torch.float64)
+
+
+def from_half_tiles(points: torch.Tensor) -> torch.Tensor:
+    d = (points.shape[1] + 3) // 5
+    out = []
+    for row in points.tolist():
+        size = Fraction(2) ** int(row[d])
+        k = [whole(row[d + 1 + i :: d - 1]) for i in range(d - 1)]
+        out.append(
+            [*(float((Fraction(row[i]) + k[i]) * size) for i in range(d - 1)), float(Fraction(row[d - 1]) * size)]
+        )
+    return torch.tensor(out, dtype=torch.float64)
+
+
+def matrices(points: torch.Tensor) -> list[list[list[int]]]:
+    return [[[whole(row[2 + 3 * i + j :: 9]) for j in range(3)] for i in range(3)] for row in points.tolist()]
+
+
+def product(a: list[list[int]], b: list[list[int]]) -> list[list[int]]:
+    return [[sum(a[i][k] * b[k][j] for k in range(3)) for j in range(3)] for i in range(3)]
+
+
+def from_tiles(points: torch.Tensor) -> torch.Tensor:
+    """Rows of the L-tiling on the hyperboloid."""
+    out = []
+    with mp.workdps(60):
+        for (p, q, *_), g in zip(points.tolist(), matrices(points), strict=True):
+            x = [mp.sqrt(1 + mp.mpf(p) ** 2 + mp.mpf(q) ** 2) / mp.sqrt(3), p, q]
+            y = [mp.fsum(g[i][j] * x[j] for j in range(3)) for i in range(3)]
+            out.append([float(y[0] * mp.sqrt(3)), float(y[1]), float(y[2])])
+    return torch.tensor(out, dtype=torch.float64)
+
+
+def identity_tiles(points: torch.Tensor) -> torch.Tensor:
+    """Spatial hyperboloid coordinates, in the tile of the origin or not, as rows of the L-tiling."""
+    out = torch.zeros(len(points), 29, dtype=torch.float64)
+    out[:, :2], out[:, [2, 6, 10]] = points, 1.0
+    return out
+
+
+@native
+@pytest.mark.parametrize(("model", "dim"), [("HTiling", 2), ("HTiling", 3), ("HTiling", 5), ("LTiling", 2)])
+@pytest.mark.parametrize("curvature", [-1.0, -0.3])
+@pytest.mark.parametrize("rate", [0.05, 3.0])
+def test_tilings_take_the_steps_of_plain_points(model: str, dim: int, curvature: float, rate: float) -> None:
+    pairs = Pairs.of(closure(3))
+    other: Any = HalfSpace(curvature=curvature) if model == "HTiling" else Lorentz(curvature=curvature)
+    unit = curvature if model == "LTiling" else -1.0  # tiles are those of curvature -1; other hyperboloids are larger
+    plain = other.from_normal_coordinates(torch.from_numpy(draws.uniform(3, (pairs.n, dim))) * 0.5)
+    tiled = half_tiles(plain) if model == "HTiling" else identity_tiles(plain[:, 1:] * math.sqrt(-unit))
+    order = torch.from_numpy(draws.order(7, pairs.m))
+    for epoch in range(4):
+        settings = {"c": -curvature, "scale": 0.7, "batch_size": 50}
+        a, stuck = learn.epoch(plain, task_of(pairs, type(other).__name__, **settings), order, epoch, rate)
+        b, held = learn.epoch(tiled, task_of(pairs, model, **settings), order, epoch, rate)
+        assert (stuck, held) == (-1, -1) and a == pytest.approx(b, rel=1e-9)
+    back = from_half_tiles(tiled) if model == "HTiling" else from_tiles(tiled) / math.sqrt(-unit)
+    assert other.dist(plain, back).max() < 1e-8
+    if model == "HTiling":
+        assert ((tiled[:, : dim - 1] >= 0) & (tiled[:, : dim - 1] < 1)).all()
+        assert ((tiled[:, dim - 1] >= 1) & (tiled[:, dim - 1] < 2)).all()
+        tiles = {str(row) for row in tiled[:, dim:].tolist()}
+    else:
+        x = tiled[:, :2]
+        assert (2 * x**2 - x.flip(1) ** 2 <= 1).all()
+        tiles = {str(g) for g in matrices(tiled)}
+    assert rate < 1 or len(tiles) > 2
+    assert (tiled[:, -1:].abs() <= 2**23).all()
+
+
+@native
+def test_half_space_tiles_know_nothing_of_where_they_are() -> None:
+    """Moved by an isometry of the integers alone, far out, a run gives the same offsets to the last bit."""
+    pairs = Pairs.of(closure(3))
+    start = HalfSpace().from_normal_coordinates(torch.from_numpy(draws.uniform(3, (pairs.n, 3))))
+    near, shift = half_tiles(start), 5 * 2**50
+    far = near.clone()
+    for row in far:
+        j = int(row[3])
+        for i in range(2):
+            row[4 + i :: 2] = torch.tensor(digits(whole(row[4 + i :: 2].tolist()) + (shift << 20 >> (j + 20)), 4))
+        row[3] = j - 40
+    task, order = task_of(pairs, "HTiling"), torch.from_numpy(draws.order(7, pairs.m))
+    for epoch in range(5):
+        a, b = learn.epoch(near, task, order, epoch, 2.0), learn.epoch(far, task, order, epoch, 2.0)
+        assert a == b and a[1] == -1
+    assert torch.equal(near[:, :3], far[:, :3]) and torch.equal(near[:, 3] - 40, far[:, 3])
+    for p, q in zip(near.tolist(), far.tolist(), strict=True):
+        for i in range(2):
+            assert whole(q[4 + i :: 2]) - whole(p[4 + i :: 2]) == shift << 20 >> (int(p[3]) + 20)
+
+
+@native
+def test_hyperbolic_tiles_know_nothing_of_where_they_are() -> None:
+    pairs = Pairs.of(closure(3))
+    near = identity_tiles(torch.from_numpy(draws.uniform(3, (pairs.n, 2))) * 0.4)
+    word = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+    a, b = ([list(g[3 * i : 3 * i + 3]) for i in range(3)] for g in WORD)
+    while max(abs(t) for row in word for t in row) < 2**45:  # a radius of about 32
+        word = product(product(word, a), b if word[0][0] % 2 else product(b, b))
+    far = near.clone()
+    for row in far:
+        for i in range(3):
+            for j in range(3):
+                row[2 + 3 * i + j :: 9] = torch.tensor(digits(word[i][j], 3))
+    task, order = task_of(pairs, "LTiling"), torch.from_numpy(draws.order(7, pairs.m))
+    for epoch in range(5):
+        got, wanted = learn.epoch(far, task, order, epoch, 2.0), learn.epoch(near, task, order, epoch, 2.0)
+        assert got == wanted and got[1] == -1
+    assert torch.equal(near[:, :2], far[:, :2]) and len({str(g) for g in matrices(near)}) > 4
+    for p, q in zip(matrices(near), matrices(far), strict=True):
+        assert q == product(word, p)
+
+
+@native
+@pytest.mark.parametrize("model", ["HTiling", "LTiling"])
+def test_tiles_beyond_what_integers_hold_stop_the_epoch(model: str) -> None:
+    pairs = Pairs.of(closure(2))
+    tiled = (half_tiles if model == "HTiling" else lambda x: identity_tiles(x * 0.3))(
+        HalfSpace().from_normal_coordinates(torch.from_numpy(draws.uniform(3, (pairs.n, 2))))
+    )
+    _, stuck = learn.epoch(tiled, task_of(pairs, model), torch.arange(pairs.m), 0, 1e4)
+    assert stuck >= 0
 
 
 # ---- what is learnt --------------------------------------------------------------------------------------------------

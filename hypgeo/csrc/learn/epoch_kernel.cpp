@@ -6,7 +6,8 @@ namespace learn {
 
 extern const learning::Kernels kernels[];
 const learning::Kernels kernels[] = {
-    {&epoch<Ball>, &epoch<Hyperboloid>, {&epoch<Half<1>>, &epoch<Half<2>>, &epoch<Half<3>>, &epoch<Half<4>>}},
+    {&epoch<Ball>, &epoch<Hyperboloid>, {&epoch<Half<1>>, &epoch<Half<2>>, &epoch<Half<3>>, &epoch<Half<4>>},
+     &epoch<HalfTile>, &epoch<HyperboloidTile>},
 };
 
 }  // namespace learn

@@ -24,7 +24,7 @@ using Kernel = void (*)(Job&);
 
 constexpr int kComponents = 4;  // of a half-space coordinate, at most
 struct Kernels {
-  Kernel ball, hyperboloid, half[kComponents];
+  Kernel ball, hyperboloid, half[kComponents], half_tile, hyperboloid_tile;
 };
 
 }  // namespace hypgeo::learning

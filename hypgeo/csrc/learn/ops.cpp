@@ -38,10 +38,15 @@ void epoch(Tensor points, Tensor pairs, Tensor order, Tensor indptr, Tensor kept
   job.nodes = points.size(0);
   job.width = points.size(1);
   job.count = order.numel();
+  enum { ball, hyperboloid, half, half_tile, hyperboloid_tile };
+  const bool fits = model == half               ? job.width % components == 0
+                    : model == half_tile        ? job.width >= 7 && (job.width + 3) % 5 == 0  // 4 limbs
+                    : model == hyperboloid_tile ? job.width == 29                             // 3 limbs
+                                                : job.width > (model == hyperboloid ? 1 : 0);
   STD_TORCH_CHECK(pairs.dim() == 2 && pairs.size(1) == 2 && pairs.size(0) == job.count &&
                       indptr.numel() == job.nodes + 1 && negatives > 0 && batch > 0 && components > 0 &&
-                      components <= learning::kComponents && job.width % components == 0 && model >= 0 && model < 3 &&
-                      (model == 2 || components == 1) && job.width / components > (model == 1 ? 1 : 0) && c > 0,
+                      components <= learning::kComponents && (model == half || components == 1) && model >= ball &&
+                      model <= hyperboloid_tile && fits && c > 0,
                   "hypgeo: the sizes of an epoch's tensors do not fit together");
   job.points = points.mutable_data_ptr<double>();
   job.pairs = pairs.const_data_ptr<int64_t>();
@@ -55,7 +60,9 @@ void epoch(Tensor points, Tensor pairs, Tensor order, Tensor indptr, Tensor kept
   job.c = c;
   job.key = uint64_t(key);
   const learning::Kernels& kernels = HYPGEO_CHOOSE(learn::kernels)[0];
-  (model == 0 ? kernels.ball : model == 1 ? kernels.hyperboloid : kernels.half[components - 1])(job);
+  const learning::Kernel of[] = {kernels.ball, kernels.hyperboloid, kernels.half[components - 1], kernels.half_tile,
+                                 kernels.hyperboloid_tile};
+  of[model](job);
   double* out = found.mutable_data_ptr<double>();
   out[0] = job.loss;
   out[1] = double(job.stuck);

@@ -19,6 +19,9 @@ namespace learn {
 using V = Lanes;
 using D = DD<V>;
 
+// How a node's row is moved.
+enum class Move { plain, components, half_tile, hyperboloid_tile };
+
 // The distance at curvature -1 and its slope in q.  Points nearer than 2^-500 count as one, which pulls nowhere.
 struct Arc {
   V distance, slope;
@@ -45,9 +48,28 @@ HYPGEO_HD void distil(V* x) {
   }
 }
 
+// Two half-space points at heights a and b, with rise = a - b and what lies between them sideways in at_u[0 ... d - 2]:
+// the distance, and its slopes in the coordinates of either.
+HYPGEO_HD V half_view(V a, V b, V rise, int64_t d, V* at_u, V* at_v) {
+  const int64_t up = d - 1;
+  const V per_a = reciprocal<V>(a), per_b = reciprocal<V>(b);
+  V flat = V{};
+  for (int64_t i = 0; i < up; ++i) flat += (at_u[i] * per_a) * (at_u[i] * per_b);
+  const Arc arc(0.25 * (flat + (rise * per_a) * (rise * per_b)));
+  const V along = 0.5 * arc.slope * per_a;
+  for (int64_t i = 0; i < up; ++i) {
+    at_u[i] = along * (at_u[i] * per_b);
+    at_v[i] = -at_u[i];
+  }
+  at_u[up] = arc.slope * (0.25 * per_a) * ((rise * per_b) * (1.0 + b * per_a) - flat);
+  at_v[up] = arc.slope * (0.25 * per_b) * (-(rise * per_a) * (1.0 + a * per_b) - flat);
+  return arc.distance;
+}
+
 template <int components>
 struct Half {
   using Step = optim::Half;
+  static constexpr Move kMove = components == 1 ? Move::plain : Move::components;
   static constexpr int kComponents = components;
   static constexpr bool kScaled = false;  // coordinates are the same at every curvature
   static constexpr int64_t dim(int64_t width) { return width / components; }
@@ -75,29 +97,14 @@ struct Half {
   }
 
   static HYPGEO_HD V pair(const double* u, const V* v, int64_t d, V* at_u, V* at_v) {
-    const int64_t up = d - 1;
-    const double a = u[up], per_a = 1.0 / a;
-    const V b = v[up], per_b = reciprocal<V>(b), rise = difference(u, v, up, d);
-    V flat = V{};
-    for (int64_t i = 0; i < up; ++i) {
-      at_u[i] = difference(u, v, i, d);
-      flat += (at_u[i] * per_a) * (at_u[i] * per_b);
-    }
-    const V q = 0.25 * (flat + (rise * per_a) * (rise * per_b));
-    const Arc arc(q);
-    const V along = 0.5 * arc.slope * per_a;
-    for (int64_t i = 0; i < up; ++i) {
-      at_u[i] = along * (at_u[i] * per_b);
-      at_v[i] = -at_u[i];
-    }
-    at_u[up] = arc.slope * (0.25 * per_a) * ((rise * per_b) * (1.0 + b * per_a) - flat);
-    at_v[up] = arc.slope * (0.25 * per_b) * (-(rise * per_a) * (1.0 + a * per_b) - flat);
-    return arc.distance;
+    for (int64_t i = 0; i < d - 1; ++i) at_u[i] = difference(u, v, i, d);
+    return half_view(splat<V>(u[d - 1]), v[d - 1], difference(u, v, d - 1, d), d, at_u, at_v);
   }
 };
 
 struct Ball {
   using Step = optim::Ball;
+  static constexpr Move kMove = Move::plain;
   static constexpr int kComponents = 1;
   static constexpr bool kScaled = true;
   static constexpr int64_t dim(int64_t width) { return width; }
@@ -135,6 +142,7 @@ struct Ball {
 // lie in one direction lose by cancellation is e^(2R) 2^-104.  The slope is the covector in the spatial coordinates.
 struct Hyperboloid {
   using Step = optim::Hyperboloid;
+  static constexpr Move kMove = Move::plain;
   static constexpr int kComponents = 1;
   static constexpr bool kScaled = true;
   static constexpr int64_t dim(int64_t width) { return width - 1; }
