@@ -59,16 +59,25 @@ def settle(parts: Sequence[Tensor], w: int) -> Parts:
     return t[:w] + [torch.zeros_like(t[0])] * (w - len(t))
 
 
-def strict(parts: Parts) -> Parts:
-    """A settled expansion whose parts are each the rounding of the rest: exact ties go where the next part points."""
-    t = list(parts)
+def canonical(parts: Parts) -> Parts:
+    """Of settled parts of any one dtype: each the rounding of the rest, zeros beside what is not finite.
+
+    Cutting what followed may have left a tie; exact ties go where the next part points.
+    """
+    t = settle(_alone(parts), len(parts))
+    t = _alone(t)
     for i in range(len(t) - 1):
         s, e = two_sum(t[i], t[i + 1])  # a part flipped above may have left this pair unsettled
         if i + 2 < len(t):
             tie = (e != 0) & ((s + 2.0 * e) - s == 2.0 * e) & (e.sign() == t[i + 2].sign())
             s, e = torch.where(tie, s + 2.0 * e, s), torch.where(tie, -e, e)
         t[i], t[i + 1] = s, e
-    return t
+    return _alone(t)
+
+
+def _alone(parts: Sequence[Tensor]) -> Parts:
+    finite = torch.isfinite(parts[0])
+    return [parts[0], *(torch.where(finite, p, 0.0) for p in parts[1:])]
 
 
 # ---- scaling by powers of two
@@ -261,8 +270,9 @@ def exp(x: Parts, w: int) -> tuple[Parts, Tensor]:
     x = where(x[0].abs() > 2000.0, [x[0].clamp(-2000.0, 2000.0)], x)
     k = torch.round(x[0] * 1.4426950408889634)
     r = settle([*x, *(t for d in digits("log 2", w + 1) for t in two_prod(-k, torch.full_like(k, d)))], w)
-    r = where(r[0].abs() < TINY, constant(0.0, r), r)
-    return add(constant(1.0, r), expm1_core(r, w), w), k.to(torch.int64)
+    tiny = r[0].abs() < TINY
+    e = where(tiny, r, expm1_core(where(tiny, constant(0.0, r), r), w))
+    return add(constant(1.0, r), e, w), k.to(torch.int64)
 
 
 def expm1(x: Parts, w: int) -> tuple[Parts, Tensor]:

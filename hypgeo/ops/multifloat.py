@@ -28,12 +28,14 @@ from __future__ import annotations
 
 import builtins
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import torch
 from torch import Tensor
 
+from hypgeo import _C
 from hypgeo.ops import _expansion as E
 from hypgeo.ops._expansion import Parts
 
@@ -51,19 +53,60 @@ PRECISION = {torch.float16: 11, torch.float32: 24, torch.float64: 53}
 BOUNDS: dict[str, float] = {}
 
 
-class Function:
-    """A function of component tensors with its plain body beside it: compiled on the CPU, the body elsewhere."""
+# As csrc/multifloat/job.h numbers them.
+_CODES = {
+    name: code
+    for code, name in enumerate(
+        "add sub mul div pow powi reciprocal sqrt rsqrt exp expm1 log log1p sinh cosh tanh asinh acosh atanh sin cos"
+        " renorm".split()
+    )
+}
+_COMPILED = "multifloat" in _C.compiled_ops("CPU")
 
-    def __init__(self, body: Callable[..., Any]) -> None:
-        self.reference = body
+
+class Function:
+    """A function of component tensors with its plain body beside it, ``reference``: compiled on the CPU where it is."""
+
+    def __init__(self, body: Callable[..., Any], native: Callable[..., Any] | None) -> None:
+        self.reference, self._native = body, native
         functools.update_wrapper(self, body)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.reference(*args, **kwargs)
+    def __call__(self, x: Tensor, *args: Any, **kwargs: Any) -> Any:
+        if (
+            not _COMPILED
+            or self._native is None
+            or not x.is_cpu
+            or x.dtype not in PRECISION
+            or torch._C._are_functorch_transforms_active()
+        ):
+            return self.reference(x, *args, **kwargs)
+        return self._native(x, *args, **kwargs)
 
 
-def served(body: Callable[..., Any]) -> Function:
-    return Function(body)
+def served(native: Callable[..., Any] | None = None) -> Callable[[Callable[..., Any]], Function]:
+    return lambda body: Function(body, native)
+
+
+def _one(name: str) -> Callable[[Tensor], Tensor]:
+    code = _CODES[name]
+
+    def native(x: Tensor) -> Tensor:
+        _check(name, x)
+        return cast(Tensor, torch.ops.hypgeo.multifloat.default(x, None, code, 0))
+
+    return native
+
+
+def _two(name: str) -> Callable[[Tensor, Tensor], Tensor]:
+    code = _CODES[name]
+
+    def native(x: Tensor, y: Tensor) -> Tensor:
+        _check(name, x, y)
+        if x.shape[:-1] != y.shape[:-1]:
+            torch.broadcast_shapes(x.shape, y.shape)  # refuses in torch's words
+        return cast(Tensor, torch.ops.hypgeo.multifloat.default(x, y, code, 0))
+
+    return native
 
 
 # ---- components to expansions and back
@@ -128,19 +171,18 @@ def _sticky(d: Tensor, rest: Tensor) -> Tensor:
 def _store(parts: Parts, exponent: Tensor | None, dtype: torch.dtype, n: int) -> Tensor:
     """The canonical components of parts times 2^exponent."""
     if dtype is torch.float64:
-        out = E.strict(E.settle(E.settle(parts, builtins.max(n, len(parts)))[:n], n))
+        out = E.canonical(E.settle(parts, builtins.max(n, len(parts)))[:n])
         if exponent is not None:
-            out = E.strict(E.settle(E.ldexp(out, exponent), n))
-    else:
-        if exponent is not None:
-            parts = E.ldexp(parts, exponent)
-        out = []
-        for _ in range(n):
-            c = _round(parts[0] if len(parts) == 1 else _sticky(parts[0], parts[1]), dtype)
-            out.append(c)
-            parts = E.settle([torch.where(torch.isfinite(c), parts[0] - c, 0.0), *parts[1:]], len(parts))
-    finite = torch.isfinite(out[0])
-    return torch.stack([out[0], *(torch.where(finite, c, 0.0) for c in out[1:])], -1).to(dtype)
+            out = E.canonical(E.ldexp(out, exponent))
+        return torch.stack(out, -1)
+    if exponent is not None:
+        parts = E.ldexp(parts, exponent)
+    out = []
+    for _ in range(n):
+        c = _round(parts[0] if len(parts) == 1 else _sticky(parts[0], parts[1]), dtype)
+        out.append(c.to(dtype))
+        parts = E.settle([torch.where(torch.isfinite(c), parts[0] - c, 0.0), *parts[1:]], len(parts))
+    return torch.stack(E.canonical(out), -1)
 
 
 def _lead(lead: Tensor, like: Tensor) -> Tensor:
@@ -163,7 +205,13 @@ def _settle_safely(parts: Parts, w: int) -> tuple[Parts, Tensor]:
 # ---- making and rounding
 
 
-@served
+def _renorm(x: Tensor, n: int | None = None) -> Tensor:
+    if x.dim() == 0 or (n is not None and n != x.shape[-1]) or not 1 <= x.shape[-1] <= MOST:
+        return cast(Tensor, renorm.reference(x, n))
+    return cast(Tensor, torch.ops.hypgeo.multifloat.default(x, None, _CODES["renorm"], 0))
+
+
+@served(_renorm)
 def renorm(x: Tensor, n: int | None = None) -> Tensor:
     """Any components, of any order, size and number -> n canonical ones: their exact sum, rounded.
 
@@ -227,14 +275,14 @@ def _elementwise(
         out = _store(settled, exponent, x.dtype, n)
         return torch.where(odd.unsqueeze(-1), _lead(lead, out), out)
 
-    return _named(name, bound, doc, body)
+    return _named(name, bound, doc, body, _one(name))
 
 
-def _named(name: str, bound: float, doc: str, body: Callable[..., Tensor]) -> Function:
+def _named(name: str, bound: float, doc: str, body: Callable[..., Tensor], native: Callable[..., Tensor]) -> Function:
     body.__name__ = body.__qualname__ = name
     body.__doc__ = doc
     BOUNDS[name] = bound
-    return served(body)
+    return Function(body, native)
 
 
 def _scaled(x: Parts, y: Parts, op: Callable[..., Parts], w: int, sign: int) -> tuple[Parts, Tensor]:
@@ -263,7 +311,7 @@ def _binary(
         out = _store(result, exponent, x.dtype, n)
         return torch.where(odd.unsqueeze(-1), _lead(lead, out), out)
 
-    return _named(name, bound, doc, body)
+    return _named(name, bound, doc, body, _two(name))
 
 
 def _plus(a: Parts, b: Parts, w: int) -> tuple[Parts, Tensor]:
@@ -278,10 +326,10 @@ def _root(x: Parts, w: int, inverse: bool) -> tuple[Parts, Tensor]:
     return (E.div(E.constant(1.0, s), s, w), -half) if inverse else (s, half)
 
 
-add = _binary("add", torch.add, _plus, 1.01, "x + y, whatever cancels.")
-sub = _binary("sub", torch.sub, lambda a, b, w: _plus(a, E.neg(b), w), 1.01, "x - y, whatever cancels.")
-mul = _binary("mul", torch.mul, lambda a, b, w: _scaled(a, b, E.mul, w, 1), 1.01, "x y.")
-div = _binary("div", torch.div, lambda a, b, w: _scaled(a, b, E.div, w, -1), 1.01, "x / y.")
+add = _binary("add", torch.add, _plus, 3.01, "x + y, whatever cancels.")
+sub = _binary("sub", torch.sub, lambda a, b, w: _plus(a, E.neg(b), w), 3.01, "x - y, whatever cancels.")
+mul = _binary("mul", torch.mul, lambda a, b, w: _scaled(a, b, E.mul, w, 1), 5.01, "x y.")
+div = _binary("div", torch.div, lambda a, b, w: _scaled(a, b, E.div, w, -1), 15.01, "x / y.")
 
 
 def _reciprocal(x: Parts, w: int) -> tuple[Parts, Tensor]:
@@ -351,7 +399,7 @@ def scale(x: Tensor, t: Tensor) -> Tensor:
     return cast(Tensor, mul(x, from_float(t, x.shape[-1])))
 
 
-@served
+@served(_two("pow"))
 def pow(x: Tensor, y: Tensor) -> Tensor:
     """x^y = exp(y log x), with IEEE's special cases; a negative x wants an integer y."""
     _check("pow", x, y)
@@ -383,12 +431,21 @@ def pow(x: Tensor, y: Tensor) -> Tensor:
 BOUNDS["pow"] = 1.01
 
 
-@served
-def powi(x: Tensor, k: int) -> Tensor:
-    """x^k for a Python integer |k| < 2^40, by squaring."""
+def _powi(x: Tensor, k: int) -> Tensor:
+    _check_powi(x, k)
+    return cast(Tensor, torch.ops.hypgeo.multifloat.default(x, None, _CODES["powi"], k))
+
+
+def _check_powi(x: Tensor, k: int) -> None:
     _check("powi", x)
     if builtins.abs(k) >= 1 << 40:
         raise ValueError(f"powi takes an integer exponent below 2^40 in size, got {k}; use pow")
+
+
+@served(_powi)
+def powi(x: Tensor, k: int) -> Tensor:
+    """x^k for a Python integer |k| < 2^40, by squaring."""
+    _check_powi(x, k)
     n = x.shape[-1]
     a = _load(x)
     lead = torch.pow(a[0], k)
@@ -463,7 +520,45 @@ def _total(parts: Parts, w: int) -> Parts:
     return [p.sum(0) for p in parts]
 
 
-@served
+def _line(name: str, kind: int, x: Tensor, dim: int | Sequence[int] | None, keepdim: bool) -> Tensor:
+    """Sums or products by the compiled op, which takes (outer, count, inner, N)."""
+    _check(name, x)
+    axes = _axes(name, x, dim)
+    n = x.shape[-1]
+    if not axes:
+        return cast(Tensor, renorm(x))
+    block = tuple(range(axes[0], axes[0] + len(axes)))
+    rest = [d for d in range(x.dim() - 1) if d not in axes]
+    if axes != block:
+        x, left = x.permute(*axes, *rest, x.dim() - 1), 0
+    else:
+        left = axes[0]
+    middle = slice(left, left + len(axes))
+    sizes = [math.prod(x.shape[:left]), math.prod(x.shape[middle]), math.prod(x.shape[left + len(axes) : -1])]
+    given = [x.shape[d] for d in range(x.dim() - 1) if not middle.start <= d < middle.stop]
+    out = torch.ops.hypgeo.multifloat_lines.default(x.reshape(*sizes, n).contiguous(), kind)
+    return _back(out.reshape(*given, n), axes, keepdim)
+
+
+def _sum(x: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> Tensor:
+    return _line("sum", 0, x, dim, keepdim)
+
+
+def _prod(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    return _line("prod", 2, x, dim, keepdim)
+
+
+def _cumsum(x: Tensor, dim: int) -> Tensor:
+    _check("cumsum", x)
+    (axis,) = _axes("cumsum", x, dim) or (None,)
+    if axis is None:
+        return x.clone()
+    sizes = math.prod(x.shape[:axis]), x.shape[axis], math.prod(x.shape[axis + 1 : -1]), x.shape[-1]
+    out = torch.ops.hypgeo.multifloat_lines.default(x.reshape(sizes).contiguous(), 1)
+    return cast(Tensor, out.reshape(x.shape))
+
+
+@served(_sum)
 def sum(x: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> Tensor:
     """The sum over dimensions of S (all when left out)."""
     _check("sum", x)
@@ -481,7 +576,7 @@ def sum(x: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = False
 BOUNDS["sum"] = 1.01
 
 
-@served
+@served(_cumsum)
 def cumsum(x: Tensor, dim: int) -> Tensor:
     """The running sum along a dimension of S."""
     _check("cumsum", x)
@@ -511,7 +606,7 @@ def cumsum(x: Tensor, dim: int) -> Tensor:
 BOUNDS["cumsum"] = 1.01
 
 
-@served
+@served(_prod)
 def prod(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """The product along a dimension of S (over all when left out); no intermediate overflows."""
     _check("prod", x)
@@ -539,20 +634,51 @@ def prod(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
 BOUNDS["prod"] = 1.01
 
 
-@served
-def matmul(a: Tensor, b: Tensor) -> Tensor:
-    """Matrix products (..., m, k, N), (..., k, n, N) -> (..., m, n, N)."""
+def _check_matmul(a: Tensor, b: Tensor) -> None:
     _check("matmul", a, b)
     if a.dim() < 3 or b.dim() < 3 or a.shape[-2] != b.shape[-3]:
         raise ValueError(
             f"matmul takes numbers (..., m, k) and (..., k, n), got {tuple(a.shape[:-1])} and {tuple(b.shape[:-1])};"
             " add an axis of one to a vector"
         )
+
+
+def _in_one(dtype: torch.dtype, n: int) -> bool:
+    """Whether float64 has guard bits enough for a product of matrices."""
+    return (dtype is torch.float16 and n <= 4) or (dtype is torch.float32 and n <= 2)
+
+
+def _matmul(a: Tensor, b: Tensor) -> Tensor:
+    _check_matmul(a, b)
+    n = a.shape[-1]
+    if _in_one(a.dtype, n):
+        return cast(Tensor, matmul.reference(a, b))
+    batch = torch.broadcast_shapes(a.shape[:-3], b.shape[:-3])
+    shape = *batch, a.shape[-3], b.shape[-2], n
+    if b.dim() == 3:  # the rows of all of a
+        a = a.reshape(1, -1, *a.shape[-2:])
+        b = b.unsqueeze(0)
+    else:
+        a = a.expand(*batch, *a.shape[-3:]).reshape(-1, *a.shape[-3:])
+        b = b.expand(*batch, *b.shape[-3:]).reshape(-1, *b.shape[-3:])
+    out, calm = torch.ops.hypgeo.multifloat_matmul.default(a.contiguous(), b.contiguous())
+    if not calm:  # perhaps infinite or nan, and then as the leading components have it
+        odd = ~torch.isfinite(out[..., 0])
+        if bool(odd.any()):
+            lead = a.to(torch.float64).sum(-1) @ b.to(torch.float64).sum(-1)
+            out = torch.where((odd | ~torch.isfinite(lead)).unsqueeze(-1), _lead(lead, out), out)
+    return cast(Tensor, out.reshape(shape))
+
+
+@served(_matmul)
+def matmul(a: Tensor, b: Tensor) -> Tensor:
+    """Matrix products (..., m, k, N), (..., k, n, N) -> (..., m, n, N)."""
+    _check_matmul(a, b)
     n = a.shape[-1]
     lead_a, lead_b = a.to(torch.float64).sum(-1), b.to(torch.float64).sum(-1)
     lead = lead_a @ lead_b
-    if (a.dtype is torch.float16 and n <= 4) or (a.dtype is torch.float32 and n <= 2):
-        return _store([lead], None, a.dtype, n)  # a float64 has guard bits enough
+    if _in_one(a.dtype, n):
+        return _store([lead], None, a.dtype, n)
     w = _width(a.dtype, n)
     a, b = (torch.where(torch.isfinite(t).all(-1, keepdim=True), t, 0.0) for t in (a, b))
     x, y = _load(a), _load(b)
@@ -570,7 +696,7 @@ BOUNDS["matmul"] = 2.0
 # ---- order
 
 
-@served
+@served()
 def compare(x: Tensor, y: Tensor) -> Tensor:
     """int8: -1 where x < y, 0 where equal, 1 where x > y, 2 where one is nan.  Canonical components compare in turn."""
     _check("compare", x, y)
