@@ -126,6 +126,10 @@ class MCTensor(Tensor):
             return self
         return _Resize.apply(self, components)
 
+    def ldexp(self, exponent: Tensor) -> MCTensor:  # type: ignore[override]
+        """The numbers times 2^exponent, whole numbers that broadcast against them: exact where the result has floats."""
+        return _Ldexp.apply(self, exponent)
+
     def value(self) -> Tensor:
         """The numbers as plain floats of the component dtype: the leading components, which are the nearest floats."""
         return _Value.apply(self)
@@ -446,7 +450,7 @@ class _Join(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, g: Any) -> Any:
-        return _Parts.apply(g), None
+        return _Parts.apply(g).clone(), None  # others may hold g, and PyTorch adds to plain gradients in place
 
 
 class _Parts(torch.autograd.Function):
@@ -472,3 +476,19 @@ class _Resize(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, g: Any) -> Any:
         return _Resize.apply(g, ctx.n), None
+
+
+class _Ldexp(torch.autograd.Function):
+    """Components times a power of two."""
+
+    @staticmethod
+    def forward(ctx: Any, x: MCTensor, exponent: Tensor) -> MCTensor:
+        ctx.exponent = exponent
+        one = torch.ones_like(exponent, dtype=torch.float64)
+        half = exponent.div(2, rounding_mode="floor")  # 2^1074 has no float
+        first, second = (torch.ldexp(one, e).unsqueeze(-1) for e in (half, exponent - half))
+        return wrap((x._c.double() * first * second).to(x._c.dtype))
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        return _Ldexp.apply(g, ctx.exponent), None
