@@ -16,11 +16,12 @@ BELOW: dict[str, set[str]] = {
     "data": set(),
     "_C": set(),
     "ops": {"_C", "data"},
-    "manifolds": {"_C", "data", "ops"},
-    "optim": {"_C", "data", "ops", "manifolds"},
-    "testing": {"_C", "data", "ops", "manifolds"},
+    "mctensor": {"_C", "data", "ops"},
+    "manifolds": {"_C", "data", "ops", "mctensor"},
+    "optim": {"_C", "data", "ops", "mctensor", "manifolds"},
+    "testing": {"_C", "data", "ops", "mctensor", "manifolds"},
     "compress": {"_C", "data", "ops"},
-    "embedding": {"_C", "data", "ops", "manifolds", "compress"},
+    "embedding": {"_C", "data", "ops", "mctensor", "manifolds", "compress"},
 }
 BELOW["embed"] = BELOW["metrics"] = BELOW["nn"] = {*BELOW["embedding"], "embedding"}
 BELOW["plot"] = {*BELOW["embed"], "embed", "metrics", "nn"}
