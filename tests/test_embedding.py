@@ -15,7 +15,7 @@ from safetensors.torch import save as safetensors_bytes
 
 import hypgeo.embedding as module
 from hypgeo.embedding import Embedding
-from hypgeo.manifolds import Euclidean, HalfSpace, HalfSpaceTree, Lorentz, PoincareBall, convert
+from hypgeo.manifolds import Euclidean, HalfSpace, HalfSpaceTree, Lorentz, MCHalfSpace, PoincareBall, convert
 
 BALL = torch.tensor([[0.0, 0.0], [0.5, 0.0], [0.0, -0.25], [-0.7, 0.1], [0.3, 0.3]], dtype=torch.float64)
 LABELS = ["root", "Äffchen", "c", 4, "c d"]
@@ -534,6 +534,18 @@ def test_only_trees_go_into_the_tiling_and_only_tilings_with_parents_back():
         small_tree().to_tiling(torch.float16)
     with pytest.raises(ValueError, match="root's row must be zeros"):
         tree([[1.0, 0.0], [0.0, 0.0]], [-1, 0]).to_tiling()
+
+
+@pytest.mark.parametrize("how", [{}, {"lossless": True}])
+def test_components_are_saved(tmp_path, how):
+    space = MCHalfSpace(components=3, curvature=-0.5)
+    points = convert(in_space("PoincareBall", -0.5).points, PoincareBall(curvature=-0.5), space)
+    it = Embedding(LABELS, points, space)
+    assert (it.dim, points.shape) == (2, (5, 6))
+    it.save(tmp_path / "x", **how)
+    back = Embedding.load(tmp_path / "x")
+    assert repr(back.manifold) == repr(space) and torch.equal(back.points, points)
+    torch.testing.assert_close(back.pairwise(), in_space("PoincareBall", -0.5).pairwise(), rtol=1e-14, atol=1e-14)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
