@@ -167,14 +167,20 @@ def own_ranks(graph: Graph, tiling: Embedding, tree: Embedding) -> float:
 def table(found: Measured) -> str:
     """Markdown, aligned so that it reads well in a terminal too."""
     cells = [["", *(heading for heading, _ in COLUMNS.values())]]
-    cells += [[f"big floats, {name}", "", f"{size / 1e6:.3f}", f"{8 * size / found.graph.n:,.1f}", "", "",
-               f"{100 * size / found.big['ball']:.2f}", *[""] * (len(COLUMNS) - 6)] for name, size in found.big.items()]  # fmt: skip
+    for name, size in found.big.items():
+        row = {"points": size / 1e6, "bits": 8 * size / found.graph.n, "share": 100 * size / found.big["ball"]}
+        cells.append([f"big floats, {name}", *shown(row)])
     for name, row in found.rows.items():
-        cells.append([name, *(format(row[key], form) if key in row else "" for key, (_, form) in COLUMNS.items())])
+        cells.append([name, *shown(row)])
     width = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ["| " + " | ".join([row[0].ljust(width[0]), *map(str.rjust, row[1:], width[1:])]) + " |" for row in cells]
     rule = "|" + "|".join(["-" * (width[0] + 2), *("-" * (w + 1) + ":" for w in width[1:])]) + "|"
     return "\n".join([lines[0], rule, *lines[1:]])
+
+
+def shown(row: Mapping[str, Any]) -> list[str]:
+    """One row's cells."""
+    return [format(row[key], form) if key in row else "" for key, (_, form) in COLUMNS.items()]
 
 
 def graphs() -> Iterator[tuple[str, Graph]]:

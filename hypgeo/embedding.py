@@ -30,7 +30,7 @@ from hypgeo.ops.integers import hang_tiles
 
 FORMAT, VERSION = "hypgeo-embedding", 2  # 1 where nothing is compressed
 _TILINGS = ("HTiling", "LTiling")
-_MANIFOLDS = ("PoincareBall", "Lorentz", "HalfSpace", "Euclidean", "HalfSpaceTree", *_TILINGS)
+_MANIFOLDS = ("PoincareBall", "Lorentz", "HalfSpace", "Euclidean", "HalfSpaceTree", "MCHalfSpace", *_TILINGS)
 _BLOCK = 1 << 20  # distances computed at a time: 8 MiB each of the few intermediates
 
 
@@ -99,6 +99,8 @@ class Embedding:
         """Dimension of the manifold."""
         if self._tiled:
             return int(self.manifold.dim)
+        if isinstance(self.manifold, manifolds.MCHalfSpace):
+            return self.points.shape[-1] // self.manifold.components
         return self.points.shape[-1] - (type(self.manifold).__name__ == "Lorentz")
 
     @property
@@ -388,6 +390,8 @@ class Embedding:
             geometry["curvature"] = self._curvature
         if name == "HTiling":
             geometry["dim"] = self.dim
+        if name == "MCHalfSpace":
+            geometry["components"] = self.manifold.components
         header = {
             "format": FORMAT,
             "version": "1",
@@ -463,6 +467,8 @@ def _manifold(geometry: dict[str, Any], parent: Tensor | None) -> Any:
     curvature = float(geometry["curvature"])
     if name == "HTiling":
         return manifolds.HTiling(int(geometry["dim"]), curvature=curvature)
+    if name == "MCHalfSpace":
+        return manifolds.MCHalfSpace(int(geometry["components"]), curvature=curvature)
     if name == "HalfSpaceTree":
         if parent is None:
             raise ValueError("its tree has no parents.")

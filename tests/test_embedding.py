@@ -15,7 +15,7 @@ from safetensors.torch import save as safetensors_bytes
 
 import hypgeo.embedding as module
 from hypgeo.embedding import Embedding
-from hypgeo.manifolds import Euclidean, HalfSpace, HalfSpaceTree, Lorentz, PoincareBall, convert
+from hypgeo.manifolds import Euclidean, HalfSpace, HalfSpaceTree, Lorentz, MCHalfSpace, PoincareBall, convert
 
 BALL = torch.tensor([[0.0, 0.0], [0.5, 0.0], [0.0, -0.25], [-0.7, 0.1], [0.3, 0.3]], dtype=torch.float64)
 LABELS = ["root", "Äffchen", "c", 4, "c d"]
@@ -494,6 +494,79 @@ def test_damaged_compressed_files(tmp_path):
             with pytest.raises(ValueError) as caught:
                 load_bytes(tmp_path, bad)
             assert "bad" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def deep_tree(n: int = 60, d: int = 3) -> Embedding:
+    draw = np.random.default_rng(1)
+    rows = np.concatenate([draw.normal(size=(n, d - 1)), -40 * draw.random((n, 1))], axis=1)
+    rows[0] = 0
+    parent = np.array([-1, *(draw.integers(max(0, i - 3), i) for i in range(1, n))])
+    edges = np.stack([np.arange(1, n), parent[1:]], axis=1)
+    return Embedding(list(range(n)), torch.from_numpy(rows), HalfSpaceTree(torch.from_numpy(parent), -0.5), edges=edges)
+
+
+def test_a_tree_in_the_tiling_and_back():
+    it = deep_tree()
+    tiling = it.to_tiling()
+    assert repr(tiling).startswith("Embedding(60 nodes, dim 3, HTiling(curvature=-0.5), radius")
+    assert tiling.labels == it.labels and torch.equal(tiling.parent, it.parent)
+    assert it.radius > 500 and tiling.radius == pytest.approx(it.radius, rel=1e-14)
+    torch.testing.assert_close(tiling.pairwise(), it.pairwise(), rtol=1e-13, atol=1e-13)
+    torch.testing.assert_close(tiling.to_tree().pairwise(), it.pairwise(), rtol=1e-13, atol=1e-13)
+    assert tiling.nearest(30, 5) == [(x, pytest.approx(d, rel=1e-13)) for x, d in it.nearest(30, 5)]
+    for i in (0, 7, 59):
+        assert [str(v) for v in tiling.point(i, 12)] == [str(v) for v in it.point(i, 12)]
+    assert it.to_tiling(torch.float32).points.dtype == torch.float32
+    assert tiling.manifold.why_not(tiling.points) is None
+
+
+def test_only_trees_go_into_the_tiling_and_only_tilings_with_parents_back():
+    with pytest.raises(ValueError, match="to_tiling places the nodes of a HalfSpaceTree"):
+        in_space("PoincareBall").to_tiling()
+    tiling = small_tree().to_tiling()
+    with pytest.raises(ValueError, match="that have parents"):
+        Embedding(tiling.labels, tiling.points, tiling.manifold).to_tree()
+    with pytest.raises(ValueError, match="that have parents"):
+        small_tree().to_tree()
+    with pytest.raises(ValueError, match="parents come first"):
+        Embedding(LABELS, tiling.points, tiling.manifold, parent=torch.tensor([1, -1, 0, 1, 1])).to_tree()
+    with pytest.raises(TypeError, match="float32 or float64"):
+        small_tree().to_tiling(torch.float16)
+    with pytest.raises(ValueError, match="root's row must be zeros"):
+        tree([[1.0, 0.0], [0.0, 0.0]], [-1, 0]).to_tiling()
+
+
+@pytest.mark.parametrize("how", [{}, {"lossless": True}])
+def test_components_are_saved(tmp_path, how):
+    space = MCHalfSpace(components=3, curvature=-0.5)
+    points = convert(in_space("PoincareBall", -0.5).points, PoincareBall(curvature=-0.5), space)
+    it = Embedding(LABELS, points, space)
+    assert (it.dim, points.shape) == (2, (5, 6))
+    it.save(tmp_path / "x", **how)
+    back = Embedding.load(tmp_path / "x")
+    assert repr(back.manifold) == repr(space) and torch.equal(back.points, points)
+    torch.testing.assert_close(back.pairwise(), in_space("PoincareBall", -0.5).pairwise(), rtol=1e-14, atol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("parents", [True, False])
+def test_tilings_are_saved_compressed(tmp_path, dtype, parents):
+    tiling = deep_tree().to_tiling(dtype)
+    if not parents:
+        tiling = Embedding(tiling.labels, tiling.points, tiling.manifold)
+    tiling.save(tmp_path / "x")
+    back = Embedding.load(tmp_path / "x")
+    assert torch.equal(back.points, tiling.points) and back.points.dtype == dtype
+    assert repr(back.manifold) == repr(tiling.manifold) and back.stored["bits"] is None
+    for bits in (4, 12):
+        tiling.save(tmp_path / "x", bits=np.int64(bits))
+        back = Embedding.load(tmp_path / "x")
+        assert back.manifold.why_not(back.points) is None
+        moved = back.manifold.dist(back.points, tiling.points).double()
+        assert float(moved.max()) == pytest.approx(back.stored["largest_shift"], rel=1e-5)
+        assert float(moved.mean()) == pytest.approx(back.stored["mean_shift"], rel=1e-5)
+        assert back.stored["largest_shift"] <= 2.0**-bits * math.sqrt(3) * math.sqrt(2)  # at curvature -1/2
+    torch.testing.assert_close(back.pairwise(), tiling.pairwise(), rtol=0, atol=2 * back.stored["largest_shift"])
 
 
 def rewritten(data: bytes, facts: dict | None = None, **streams: bytes | None) -> bytes:

@@ -216,3 +216,32 @@ def test_learnt_embeddings_are_measured_and_written(
     if there:
         monkeypatch.undo()
         assert (script("learned").grqc().n, script("learned").grqc().m) == (4158, 26844)
+
+
+def test_what_points_take_is_counted_and_measured(script: Any) -> None:
+    compression = script("compression")
+    compression.CHECKED, compression.BITS = 3, (8, 2)
+    found = compression.measure("mammals", data.mammals())
+    rows = found.rows
+    assert list(rows) == [
+        "tiling, uncompressed", "tiling, lossless", "tiling, 8 bits", "tiling, 2 bits", "tree, lossless", "tree, 8 bits"
+    ]  # fmt: skip
+    bits = [
+        rows[name]["bits"] for name in ("tiling, uncompressed", "tiling, lossless", "tiling, 8 bits", "tiling, 2 bits")
+    ]
+    assert bits == sorted(bits, reverse=True) and bits[2] < 65
+    assert rows["tiling, 8 bits"]["map"] == rows["tiling, lossless"]["map"] == rows["tree, lossless"]["map"]
+    assert rows["tiling, lossless"]["largest"] == 0 < rows["tiling, 8 bits"]["largest"] < 2**-7
+    assert rows["tiling, 8 bits"]["share"] < 15 and found.checked == 0
+    assert len(compression.table(found).splitlines()) == 2 + 3 + len(rows)
+
+
+def test_big_floats_hold_what_they_are_said_to(script: Any) -> None:
+    """Two nodes, at the origin and at radius 100: log2 cosh^2(50) + 53 bits there, and 53 at the origin."""
+    tree = HalfSpaceTree(torch.tensor([-1, 0]))
+    rows = torch.tensor([[0.0, 0.0], [0.0, -100.0]], dtype=torch.float64)
+    found = script("compression").big_floats(Embedding(["a", "b"], rows, tree))
+    deep = 53 + 2 * math.log2(math.cosh(50))
+    assert found["ball"] == pytest.approx((53 + deep) * 2 / 8, rel=1e-12)
+    assert found["ball, one precision for all"] == pytest.approx(2 * deep * 2 / 8, rel=1e-12)
+    assert found["half-space"] == pytest.approx((53 + 53 + 100 / math.log(2) + 2 * 64) / 8, rel=1e-12)
