@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from measure import machine
 
-from hypgeo import HalfSpace, LearnedEmbedder, Lorentz, PoincareBall, data
+from hypgeo import HalfSpace, HTiling, LearnedEmbedder, Lorentz, PoincareBall, data
 from hypgeo.data import Pairs
 from hypgeo.data.local import find
 from hypgeo.metrics import reconstruction
@@ -35,6 +35,7 @@ MODELS: dict[str, Callable[[], Any]] = {
     "PoincareBall": PoincareBall,
     "Lorentz": Lorentz,
     "HalfSpace": HalfSpace,
+    "HTiling": HTiling,
 }
 COMPONENTS = ("HalfSpace",)
 REFERENCE = {  # what that notebook printed: mean rank, MAP, loss, seconds

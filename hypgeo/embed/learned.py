@@ -263,20 +263,9 @@ class _Verbs:
             touched, grad, loss = self.gradient(points, order[first : first + self.batch_size], first, key)
             if not math.isfinite(loss):
                 return points, loss, -1
-            points = self.move(points, touched, grad, rate)
+            advance_rows(self.manifold, [points, None, None, None], touched, grad, Hyper(rate))
             total += loss
         return points, total, -1
-
-    def move(self, points: Tensor, rows: Tensor, grad: Tensor, rate: float) -> Tensor:
-        """A step of some rows, in place unless the points of a tiling come back wider."""
-        if not _tiled(self.manifold):
-            advance_rows(self.manifold, [points, None, None, None], rows, grad, Hyper(rate))
-            return points
-        few = points[rows]
-        new = self.manifold.expmap(few, -rate * self.manifold.egrad2rgrad(few, grad))
-        points = pad(points, (0, new.shape[-1] - points.shape[-1]))  # zeros behind are higher limbs
-        points[rows] = new
-        return points
 
     def gradient(self, points: Tensor, some: draws.Ints, first: int, key: int) -> tuple[Tensor, Tensor, float]:
         """A batch's nodes (k,), the gradient of its mean loss (k, width), and its summed loss."""

@@ -20,7 +20,7 @@ import scipy.sparse as sp
 import torch
 from safetensors.torch import load_file, save_file
 
-from hypgeo import _C, Graph, HalfSpace, LearnedEmbedder, Lorentz, PoincareBall, metrics
+from hypgeo import _C, Graph, HalfSpace, HTiling, LearnedEmbedder, Lorentz, PoincareBall, metrics
 from hypgeo.data import Pairs
 from hypgeo.embed import draws
 from hypgeo.embed.learned import _Verbs
@@ -368,6 +368,19 @@ def test_tilings_take_the_steps_of_plain_points(model: str, dim: int, curvature:
         tiles = {str(g) for g in matrices(tiled)}
     assert rate < 1 or len(tiles) > 2
     assert (tiled[:, -1:].abs() <= 2**23).all()
+
+
+@native
+@pytest.mark.parametrize("curvature", [-1.0, -0.3])
+@pytest.mark.parametrize("dim", [2, 3])
+def test_tilings_learn_alike_by_both_engines(dim: int, curvature: float) -> None:
+    settings: dict[str, Any] = {"dim": dim, "epochs": 4, "burn_in": 1, "init": 0.5, "lr": 3.0, "progress": False}
+    manifold = HTiling(dim, curvature=curvature)
+    made = [LearnedEmbedder(manifold, engine=name, **settings).fit(closure(3)) for name in ("compiled", "verbs")]
+    a, b = (m.embedding_.points for m in made)
+    assert a.shape == b.shape and torch.allclose(a, b, rtol=0, atol=1e-11)
+    assert made[0].losses_ == pytest.approx(made[1].losses_, rel=1e-11)
+    assert manifold.why_not(a) is None
 
 
 @native

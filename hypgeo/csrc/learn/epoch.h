@@ -42,7 +42,12 @@ struct Epoch {
         root(std::sqrt(j.c)), unit(1.0 / root), records(j.nodes * Space::record(dim)), grad(j.nodes * dim),
         touched(j.nodes + 1), targets(blocks * kLanes), seen(j.nodes) {
     if constexpr (Space::kMove == Move::hyperboloid_tile) words.resize(18 * job.nodes);
-    for (int64_t i = 0; i < job.nodes; ++i) note(i);
+    for (int64_t i = 0; i < job.nodes; ++i) {
+      note(i);
+      if constexpr (Space::kMove == Move::hyperboloid_tile) {
+        if (!Space::integers(job.points + i * job.width, &words[18 * i])) job.stuck = i;
+      }
+    }
     distance = scratch.reserve(size_t(blocks * (1 + 2 * dim) + Space::record(dim)));
     at_u = distance + blocks;
     at_v = at_u + blocks * dim;
@@ -50,11 +55,7 @@ struct Epoch {
 
   HYPGEO_HD int64_t d() const { return kDim ? kDim : dim; }
   HYPGEO_HD void note(int64_t node) {
-    const double* row = job.points + node * job.width;
-    Space::note(row, d(), root, &records[node * Space::record(d())]);
-    if constexpr (Space::kMove == Move::hyperboloid_tile) {
-      if (!Space::integers(row, &words[18 * node])) job.stuck = node;
-    }
+    Space::note(job.points + node * job.width, d(), root, &records[node * Space::record(d())]);
   }
   // What kLanes targets are computed from, as planes.
   HYPGEO_HD void gather(int64_t u, const int64_t* some, V* record) {
@@ -157,7 +158,7 @@ struct Epoch {
       double* row = job.points + touched[r] * job.width - (tiled ? 1 : 0);
       for (int64_t i = tiled ? 1 : 0; i < k; ++i) row[i] = few[r * k + i];
       if constexpr (tiled) {
-        if (!Space::settle(row + 1)) job.stuck = touched[r];
+        if (!Space::settle(row + 1, &words[18 * touched[r]])) job.stuck = touched[r];
       }
     }
   }

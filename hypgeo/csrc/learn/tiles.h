@@ -206,14 +206,12 @@ struct HyperboloidTile {
     return arc.distance;
   }
 
-  // Brings a row whose offset has left F back into it.
-  static bool settle(double* row) {
+  // Brings a row whose offset has left F back into it, and its integers g, g^-1.
+  static bool settle(double* row, int64_t* g) {
     static constexpr int64_t a[9] = {2, 1, 0, 0, 0, -1, 3, 2, 0}, b[9] = {2, -1, 0, 0, 0, -1, -3, 2, 0};
     static constexpr int64_t a_[9] = {2, 0, -1, -3, 0, 2, 0, -1, 0}, b_[9] = {2, 0, 1, 3, 0, 2, 0, -1, 0};
     const auto outside = [](double p, double q) { return 2 * p * p - q * q > 1.0 || 2 * q * q - p * p > 1.0; };
     if (!outside(row[0], row[1])) return std::isfinite(row[0]) && std::isfinite(row[1]);
-    int64_t g[18];
-    if (!integers(row, g)) return false;
     int64_t word[9] = {1, 0, 0, 0, 1, 0, 0, 0, 1};  // what the offset has been carried by
     const DD<double> time = sqrt(two_prod<double>(row[0], row[0]) + two_prod<double>(row[1], row[1]) + 1.0);
     const DD<double> shrunk = time * DD<double>(0x1.279a74590331cp-1, 0x1.34863e0792bedp-55);
@@ -233,7 +231,7 @@ struct HyperboloidTile {
             write_whole(sum, row + 2 + 3 * i + j, kLimbs, 9);
           }
         }
-        return true;
+        return integers(row, g);
       }
       const int64_t* move = p <= -std::fabs(q) ? a : p >= std::fabs(q) ? b : q < -std::fabs(p) ? b_ : a_;
       int64_t next[9];
