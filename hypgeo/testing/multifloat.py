@@ -19,7 +19,8 @@ import mpmath
 import torch
 from torch import Tensor
 
-from hypgeo.ops.multifloat import BOUNDS, PRECISION
+from hypgeo.ops.multifloat import PRECISION
+from hypgeo.ops.multifloat import bound as bound_of
 
 BITS = 4000  # components may lie 2^2100 apart, and a logarithm or a sine loses as many
 LEAST = {torch.float16: -24, torch.float32: -149, torch.float64: -1074}  # 2^least is the smallest subnormal
@@ -188,10 +189,10 @@ def samples(name: str, dtype: torch.dtype, n: int, count: int, seed: int) -> tup
             y = clean(anywhere(max(least, limit - 12), max(limit - 1, least)))
         else:
             y = clean(anywhere() if kind < 0.4 else usual())
-            if kind > 0.7:  # products at both ends of the exponents
-                e = math.frexp(x[0])[1] if x[0] else 0
-                y = clean(anywhere(max(least, min(most, (least if kind < 0.85 else most - 2) - e - 1)), most)
-                          if name == "mul" else y and fraction(y))  # fmt: skip
+            if kind > 0.7:  # results at both ends of the exponents
+                end, e = least if kind < 0.85 else most - 2, math.frexp(x[0])[1]
+                at = max(least, min(most - 3, end - e if name == "mul" else e - end))
+                y = clean(anywhere(at, at + 3))
         if name != "div" or fraction(y):
             rows.append([x, y])
     given = torch.tensor(rows, dtype=torch.float64).to(dtype)
@@ -251,5 +252,5 @@ def worst(name: str, inputs: Sequence[Tensor], out: Tensor) -> float:
     for rows, got in zip(given, out.to(torch.float64).reshape(-1, n).tolist(), strict=True):
         if not is_canonical(got, dtype):
             return math.inf
-        most = max(most, error(reference(name, *rows), got, dtype, n, BOUNDS[name]))
+        most = max(most, error(reference(name, *rows), got, dtype, n, bound_of(name, dtype, n)))
     return most
