@@ -172,7 +172,8 @@ def _load(x: Tensor) -> Parts:
     parts = x.to(torch.float64)
     if _is_plain(x.dtype, x.shape[-1]):
         return [parts.sum(-1)]
-    return E.alone(E.settle(parts.unbind(-1), builtins.min(x.shape[-1], 6)))  # 6 float64 cover all of float32's exponents
+    held = builtins.min(x.shape[-1], 6)  # 6 float64 cover all of float32's exponents
+    return E.alone(E.settle(parts.unbind(-1), held))
 
 
 def _round(d: Tensor, dtype: torch.dtype) -> Tensor:

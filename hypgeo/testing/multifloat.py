@@ -28,6 +28,7 @@ MOST = {torch.float16: 15, torch.float32: 127, torch.float64: 1023}  # exponent 
 
 _mp = mpmath.mp.clone()
 _mp.prec = BITS
+_QUARTER = Fraction(int(_mp.pi * 2**3000), 2**3001)  # pi / 2
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "reciprocal": lambda x: 1 / x,
@@ -73,14 +74,20 @@ def rounded(value: Fraction, dtype: torch.dtype) -> float:
 
 
 def components(value: Fraction, dtype: torch.dtype, n: int) -> list[float]:
-    """The canonical components: each the rounding of what is left."""
-    out = []
+    """The canonical components: each the rounding of what is left, once more where cutting the rest off left a tie."""
+    out: list[float] = []
     for _ in range(n):
         out.append(rounded(value, dtype))
         if math.isinf(out[-1]):
             return [out[-1]] + [0.0] * (n - 1)
         value -= Fraction(out[-1])
-    return out
+    return out if value == 0 else components(fraction(out), dtype, n)
+
+
+def exactly(value: Any) -> Fraction:
+    """An mpmath number as a fraction."""
+    sign, mantissa, exponent, _ = value._mpf_
+    return (-1) ** sign * Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
 
 
 def tensor(values: Sequence[Fraction], dtype: torch.dtype, n: int) -> Tensor:
@@ -157,8 +164,8 @@ def samples(name: str, dtype: torch.dtype, n: int, count: int, seed: int) -> tup
                 return anywhere(least, far)
             if kind < 0.6:
                 return usual()
-            quarter = Fraction(int(_mp.pi * Fraction(2) ** 3000), 2**3001) if kind < 0.9 else Fraction(0)
-            return _near(rng, dtype, 1, Fraction(0)) * Fraction(2) ** (-n * p) + rng.randint(-9, 9) * quarter
+            turns = rng.randint(-9, 9) if kind < 0.9 else 0
+            return _near(rng, dtype, 1, Fraction(0)) * Fraction(2) ** (-n * p) + turns * _QUARTER
         return anywhere() if kind < 0.5 else usual()
 
     def clean(v: Fraction) -> list[float]:
