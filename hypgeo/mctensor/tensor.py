@@ -127,7 +127,7 @@ class MCTensor(Tensor):
         return _Resize.apply(self, components)
 
     def ldexp(self, exponent: Tensor) -> MCTensor:
-        """The numbers times 2^exponent, whole numbers that broadcast against them; exact where the result has floats."""
+        """The numbers times 2^exponent, whole numbers; exact where the result has floats."""
         return _Ldexp.apply(self, exponent)
 
     def value(self) -> Tensor:
