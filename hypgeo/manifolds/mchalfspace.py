@@ -21,6 +21,16 @@ _FAR = {torch.float32: 100, torch.float64: 332}  # beyond 2 to this asinh t = lo
 _PAIRS = 1 << 18  # formed at a time
 
 
+def _plain(x: Tensor) -> Tensor:
+    """Rounded to plain floats."""
+    return x.value() if isinstance(x, MCTensor) else x
+
+
+def _value(x: Tensor) -> Tensor:
+    """The same, without a gradient."""
+    return x._c[..., 0] if isinstance(x, MCTensor) else x.detach()
+
+
 def _rows(x: Tensor) -> tuple[Tensor, Tensor]:
     """Horizontal part and height."""
     return x[..., :-1], x[..., -1:]
@@ -103,19 +113,19 @@ class MCHalfSpace(Manifold):
             raise TypeError(f"MCHalfSpace: pack takes an MCTensor of {self.components} components, got {what}")
         return x.components.transpose(-1, -2).flatten(-2)
 
-    def _read(self, *tensors: Tensor) -> list[MCTensor]:
+    def _read(self, *tensors: Tensor) -> list[Tensor]:
         """Rows of one dtype, the widest."""
-        out = [self.unpack(t) for t in tensors]
+        out: list[Tensor] = [self.unpack(t) for t in tensors]
         dtype = torch.float64 if any(t.dtype == torch.float64 for t in out) else torch.float32
         return [t if t.dtype == dtype else t.to(dtype) for t in out]
 
     def _write(self, x: Tensor) -> Tensor:
         """A point as a row, heights positive and everything finite."""
         limit = torch.finfo(x.dtype)
-        lead = x.detach().value()
+        lead = _value(x)
         x = torch.where(lead > limit.max, limit.max, torch.where(lead < -limit.max, -limit.max, x))
         h, z = _rows(x)
-        return self.pack(torch.cat((h, torch.where(z.detach().value() < limit.tiny, limit.tiny, z)), -1))
+        return self.pack(torch.cat((h, torch.where(_value(z) < limit.tiny, limit.tiny, z)), -1))
 
     def _scaled(self, x: Tensor, power: float) -> Tensor:
         """x c^power."""
@@ -132,10 +142,10 @@ class MCHalfSpace(Manifold):
         # t = ldexp(r, k); where that may overflow 2 log(2 t)
         w, a, b = y - x, x[..., -1:], y[..., -1:]
         with torch.no_grad():
-            i, j = _exponent(a.value()), _exponent(b.value())
+            i, j = _exponent(_value(a)), _exponent(_value(b))
             i = i + (i + j) % 2
-            k = _exponent(w.value())
-            apart = (w.value() != 0).any(-1, keepdim=True)
+            k = _exponent(_value(w))
+            apart = (_value(w) != 0).any(-1, keepdim=True)
         r = _length(w.ldexp(-k)) / a.ldexp(-i).sqrt() / b.ldexp(-j).sqrt()
         k = torch.where(apart, k - (i + j).div(2, rounding_mode="floor") - 1, 0)
         far = k > _FAR[w.dtype]
@@ -152,15 +162,15 @@ class MCHalfSpace(Manifold):
         h, a = _rows(x)
         v = u / a
         s = _length(v)
-        still = s.detach().value() == 0
+        still = _value(s) == 0
         s, v = torch.where(still, 1.0, s), torch.where(still, 1.0, v)
         p, k = _rows(v / s)
-        rising = k.detach().value() > 0
+        rising = _value(k) > 0
         f = (-s / 2).exp()
         up, down = torch.where(rising, k, 0.0), torch.where(rising, 0.0, k)
         with torch.no_grad():
-            lead_k, lead_f = k.value(), f.value()
-            q = torch.where(rising, (p / f).value().norm(dim=-1, keepdim=True), (1 - lead_k).sqrt() / lead_f)
+            lead_k, lead_f = _value(k), _value(f)
+            q = torch.where(rising, _value(p / f).norm(dim=-1, keepdim=True), (1 - lead_k).sqrt() / lead_f)
             m = _exponent(q, lead_f * (1 + lead_k).clamp_min(0).sqrt())
         g = (p / f).ldexp(-m)
         lean = torch.where(rising, _dot(g, g) / (1 + up), (1 - down) * f.reciprocal().ldexp(-m).square())
@@ -173,19 +183,19 @@ class MCHalfSpace(Manifold):
         # The direction of e = (h a, ((b - a)(a + b) + |h|²)/2) at the length a D; |e| = a b sinh D.  All is scaled to
         # the size of the largest of |y - x|, a and b, so that no square overflows.
         w, a, b = y - x, x[..., -1:], y[..., -1:]
-        size = _exponent(w.detach().value(), a.detach().value(), b.detach().value())
+        size = _exponent(_value(w), _value(a), _value(b))
         w, a_, b_ = w.ldexp(-size), a.ldexp(-size), b.ldexp(-size)
         h, rise = _rows(w)
         e = torch.cat((h * a_, (rise * (a_ + b_) + _dot(h, h)) / 2), -1)
         length = _length(e)
-        same = length.detach().value() == 0
+        same = _value(length) == 0
         ratio = torch.where(same, b_.reciprocal().ldexp(size), self._dist(x, y) / torch.where(same, 1.0, length) * a)
         return e * ratio
 
     def _transp(self, x: Tensor, y: Tensor, v: Tensor, c: Tensor | None = None) -> Tensor:
         # two reflections, in the bisector of x and y and along the geodesic at y; homogeneous in y - x, a and b
         w, a, b = y - x, x[..., -1:], y[..., -1:]
-        size = _exponent(w.detach().value(), a.detach().value().sqrt() * b.detach().value().sqrt())
+        size = _exponent(_value(w), _value(a).sqrt() * _value(b).sqrt())
         w, a_, b_ = w.ldexp(-size), a.ldexp(-size), b.ldexp(-size)
         v = v / a  # b v / a may have no float where a v does
         q, wv, up = _dot(w, w), _dot(w, v), v[..., -1:]
@@ -228,7 +238,7 @@ class MCHalfSpace(Manifold):
 
     @staticmethod
     def _leave(out: Tensor, keepdim: bool) -> Tensor:  # type: ignore[override]
-        return _number((out.value() if isinstance(out, MCTensor) else out).squeeze(-1), keepdim)
+        return _number(_plain(out).squeeze(-1), keepdim)
 
     def pairwise_dist(self, x: Tensor, y: Tensor) -> Tensor:
         """All distances between two sets ``(..., n, d N), (..., m, d N) -> (..., n, m)``, some rows at a time."""
@@ -294,7 +304,7 @@ class MCHalfSpace(Manifold):
         """Normal coordinates at the origin, plain floats ``(..., d N) -> (..., d)``, as the other models have them."""
         (a,) = self._read(x)
         o = self._origin(a)
-        return self._frame(o, self._logmap(o, a)).value()  # type: ignore[attr-defined]
+        return _plain(self._frame(o, self._logmap(o, a)))
 
     def from_normal_coordinates(self, a: Tensor) -> Tensor:
         """The points with plain normal coordinates a at the origin ``(..., d) -> (..., d N)``."""
@@ -306,7 +316,7 @@ class MCHalfSpace(Manifold):
     def origin(self, *size: Any, dtype: torch.dtype | None = None, device: Any = None, seed: int | None = 42) -> Tensor:
         """The origin (0, ..., 0, 1), repeated to ``size`` (last axis: columns)."""
         (like,) = self._read(torch.zeros(*size, dtype=dtype, device=device))
-        return self.pack(self._origin(like)).expand(like.shape[:-1] + (like.shape[-1] * self.components,)).clone()
+        return self.pack(self._origin(like)).expand(*like.shape[:-1], self.ambient_dim(like.shape[-1])).clone()
 
     def random_normal(
         self,
@@ -352,11 +362,11 @@ class MCHalfSpace(Manifold):
 
     # ------------------------------------------------------------------------------------------ other models
     def from_model(self, x: Tensor, source: Any) -> Tensor:
-        """Points of HalfSpace (exactly), PoincareBall, Lorentz, Klein or MCHalfSpace as points here; see ``convert``."""
+        """Points of HalfSpace (exactly), PoincareBall, Lorentz, Klein or MCHalfSpace as points; see ``convert``."""
         n = self.components
         if isinstance(source, MCHalfSpace):
-            return self._write(source._read(x)[0].with_components(n))
-        p = MCTensor(x if x.dtype in _FAR else x.float(), n)
+            return self._write(source.unpack(x).with_components(n))
+        p: Tensor = MCTensor(x if x.dtype in _FAR else x.float(), n)
         if source.name == "HalfSpace":
             return self._write(p)
         if source.name == "PoincareBall":
@@ -373,7 +383,7 @@ class MCHalfSpace(Manifold):
             side = _length(torch.cat((torch.ones_like(z), h), -1))
             time = _length(torch.cat((side, z), -1))
             # 1 / (time - z), a difference of like numbers when z > 0
-            up = z.detach().value() > 0
+            up = _value(z) > 0
             height = torch.where(up, (time + z) / side / side, 1 / torch.where(up, 1.0, time - z))
             return self._write(torch.cat((h * height, height), -1))
         return _unknown(source)
@@ -382,24 +392,24 @@ class MCHalfSpace(Manifold):
         """Points here as points of HalfSpace, PoincareBall, Lorentz or Klein, rounded once; see ``convert``."""
         (p,) = self._read(x)
         if target.name == "HalfSpace":
-            return p.value()
+            return _plain(p)
         h, a = _rows(p)
         if target.name == "Lorentz":
             # (h, (|p|² - 1)/2, (|p|² + 1)/2) / a
             size, low = _length(p), a.reciprocal()
             high = size / a * size
-            return self._scaled(torch.cat((high + low, 2 * h / a, high - low), -1) / 2, -0.5).value()  # type: ignore[attr-defined]
+            return _plain(self._scaled(torch.cat((high + low, 2 * h / a, high - low), -1) / 2, -0.5))
         # both sides scaled to the size of the largest coordinate, so that no square overflows
-        size = _exponent(p.detach().value(), torch.ones_like(a.detach().value()))
+        size = _exponent(_value(p), torch.ones_like(_value(a)))
         one, q = torch.ones_like(a).ldexp(-size), p.ldexp(-size)
         h, a = _rows(q)
         square = _dot(h, h)
         ends = torch.cat((2 * h * one, square + (a - one) * (a + one)), -1)
         if target.name == "PoincareBall":
-            out = self._scaled(ends / (square + (a + one).square()), -0.5).value()  # type: ignore[attr-defined]
+            out = _plain(self._scaled(ends / (square + (a + one).square()), -0.5))
             return target._land(out, out.dtype)
         if target.name == "Klein":
-            return self._scaled(ends / (square + a.square() + one.square()), -0.5).value()  # type: ignore[attr-defined]
+            return _plain(self._scaled(ends / (square + a.square() + one.square()), -0.5))
         return _unknown(target)
 
     # ------------------------------------------------------------------------------------------ what is not here

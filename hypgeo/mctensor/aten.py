@@ -1086,26 +1086,28 @@ def _zero_norm(x: MCTensor, dim: Any, keepdim: bool) -> MCTensor:
 
 
 # ------------------------------------------------------------------------------------------ products
-@_on("mm")
+def _matmul(a: Tensor, b: Tensor) -> Tensor:
+    """(..., i, k, N) and (..., k, j, N)."""
+    if a.numel() and b.numel():
+        return mf.matmul(a, b)
+    return a.new_zeros(*a.shape[:-2], b.shape[-2], a.shape[-1])
+
+
+@_on("mm", "bmm")
 def _mm(x: Any, y: Any) -> Any:
-    return wrap(mf.matmul(*_all(x, y)))
-
-
-@_on("bmm")
-def _bmm(x: Any, y: Any) -> Any:
-    return wrap(mf.matmul(*_all(x, y)))
+    return wrap(_matmul(*_all(x, y)))
 
 
 @_on("mv")
 def _mv(x: Any, y: Any) -> Any:
     a, b = _all(x, y)
-    return wrap(mf.matmul(a, b.unsqueeze(-2)).squeeze(-2))
+    return wrap(_matmul(a, b.unsqueeze(-2)).squeeze(-2))
 
 
 @_on("dot", "vdot")
 def _dot(x: Any, y: Any) -> Any:
     a, b = _all(x, y)
-    return wrap(mf.matmul(a.unsqueeze(0), b.unsqueeze(-2))[0, 0])
+    return wrap(_matmul(a.unsqueeze(0), b.unsqueeze(-2))[0, 0])
 
 
 def _affine(product: Handler) -> Handler:
@@ -1117,7 +1119,7 @@ def _affine(product: Handler) -> Handler:
 
 
 _on("addmm")(_affine(_mm))
-_on("baddbmm")(_affine(_bmm))
+_on("baddbmm")(_affine(_mm))
 _on("addmv")(_affine(_mv))
 _on("addr")(_affine(lambda a, b: _mul(aten.unsqueeze(a, 1), b)))
 

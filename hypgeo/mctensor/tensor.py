@@ -126,8 +126,8 @@ class MCTensor(Tensor):
             return self
         return _Resize.apply(self, components)
 
-    def ldexp(self, exponent: Tensor) -> MCTensor:  # type: ignore[override]
-        """The numbers times 2^exponent, whole numbers that broadcast against them: exact where the result has floats."""
+    def ldexp(self, exponent: Tensor) -> MCTensor:
+        """The numbers times 2^exponent, whole numbers; exact where the result has floats."""
         return _Ldexp.apply(self, exponent)
 
     def value(self) -> Tensor:
@@ -214,7 +214,10 @@ class MCTensor(Tensor):
                 if type(a) is int:
                     if not -(2**63) <= a < 2**63:  # more than PyTorch passes on
                         return func(*lifted(args), **kwargs)
-                elif type(a) is Tensor and a.requires_grad and torch.is_grad_enabled():
+                elif type(a) is Tensor:
+                    if a.requires_grad and torch.is_grad_enabled():
+                        return func(*lifted(args), **kwargs)
+                elif type(a) in (list, tuple) and any(type(b) is Tensor and b.requires_grad for b in a):
                     return func(*lifted(args), **kwargs)
             return func(*args, **kwargs)
 
@@ -387,7 +390,8 @@ def _why_not(c: Tensor, any_order: bool) -> str | None:
 def lifted(args: tuple[Any, ...]) -> tuple[Any, ...]:
     """Operands that PyTorch would not pass on as they are: plain tensors whose gradients are to come back rounded and
     plain, and integers beyond 64 bits."""
-    first = next((a for a in args if isinstance(a, MCTensor)), None)
+    flat = [b for a in args for b in (a if isinstance(a, list | tuple) else (a,))]
+    first = next((a for a in flat if isinstance(a, MCTensor)), None)
     if first is None:
         return args
     n, dtype, device = kind(first)
@@ -395,9 +399,9 @@ def lifted(args: tuple[Any, ...]) -> tuple[Any, ...]:
     def one(a: Any) -> Any:
         if type(a) is int and not -(2**63) <= a < 2**63:
             return MCTensor(a, n, dtype, device=device)
-        if isinstance(a, Tensor) and not isinstance(a, MCTensor) and a.requires_grad:
+        if isinstance(a, Tensor) and not isinstance(a, MCTensor) and a.requires_grad and torch.is_grad_enabled():
             return _Lift.apply(a, n, dtype)
-        return a
+        return [one(b) for b in a] if isinstance(a, list | tuple) else a
 
     return tuple(map(one, args))
 
@@ -438,7 +442,7 @@ class _Value(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, g: Any) -> Any:
-        return _Lift.apply(g, *ctx.kind[:2])
+        return g if isinstance(g, MCTensor) else _Lift.apply(g, *ctx.kind[:2])
 
 
 class _Join(torch.autograd.Function):
