@@ -16,10 +16,11 @@ BELOW: dict[str, set[str]] = {
     "data": set(),
     "_C": set(),
     "ops": {"_C", "data"},
-    "manifolds": {"_C", "data", "ops"},
-    "optim": {"_C", "data", "ops", "manifolds"},
-    "testing": {"_C", "data", "ops", "manifolds"},
-    "embedding": {"_C", "data", "ops", "manifolds"},
+    "mctensor": {"_C", "data", "ops"},
+    "manifolds": {"_C", "data", "ops", "mctensor"},
+    "optim": {"_C", "data", "ops", "mctensor", "manifolds"},
+    "testing": {"_C", "data", "ops", "mctensor", "manifolds"},
+    "embedding": {"_C", "data", "ops", "mctensor", "manifolds"},
 }
 BELOW["embed"] = {*BELOW["embedding"], "embedding", "optim"}
 BELOW["metrics"] = BELOW["nn"] = {*BELOW["embedding"], "embedding"}

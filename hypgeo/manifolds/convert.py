@@ -14,6 +14,7 @@ from torch import Tensor
 from hypgeo.manifolds.base import Manifold
 from hypgeo.manifolds.halfspace import HalfSpace
 from hypgeo.manifolds.lorentz import Lorentz
+from hypgeo.manifolds.mchalfspace import MCHalfSpace
 from hypgeo.manifolds.poincare_ball import PoincareBall
 from hypgeo.ops import convert as ops
 from hypgeo.ops._kernel import Op
@@ -77,13 +78,17 @@ def convert(x: Tensor, source: Manifold | Klein, target: Manifold | Klein) -> Te
     :mod:`hypgeo.ops.convert` states the error bounds.
     """
     for m in (source, target):
-        if not isinstance(m, PoincareBall | Lorentz | HalfSpace | Klein):
-            raise TypeError(f"convert knows PoincareBall, Lorentz, HalfSpace and Klein, got {m!r}")
+        if not isinstance(m, PoincareBall | Lorentz | HalfSpace | Klein | MCHalfSpace):
+            raise TypeError(f"convert knows PoincareBall, Lorentz, HalfSpace, Klein and MCHalfSpace, got {m!r}")
     if not torch.equal(source.c.detach().cpu().double(), target.c.detach().cpu().double()):
         raise ValueError(
             f"convert needs equal curvatures, got {source!r} and {target!r}; "
             "to change the curvature, scale tangent vectors: target.expmap0(k * source.logmap0(x))"
         )
+    if isinstance(target, MCHalfSpace):
+        return target.from_model(x, source)
+    if isinstance(source, MCHalfSpace):
+        return source.to_model(x, target)
     if type(source) is type(target):
         return x.clone()
     return _MAPS[type(source), type(target)](x, source.c)

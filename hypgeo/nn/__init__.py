@@ -1,5 +1,6 @@
 """Layers on manifolds; ``hypgeo.nn.graph`` has those on graphs and needs torch_geometric."""
 
+from hypgeo.nn import mc as mc
 from hypgeo.nn.activation import Activation as Activation
 from hypgeo.nn.activation import Dropout as Dropout
 from hypgeo.nn.curvature import curvatures as curvatures

@@ -1,0 +1,163 @@
+// Ops on one or two tensors of numbers, element by element, with broadcasting.
+#pragma once
+
+#include "evaluate.h"
+#include "format.h"
+
+namespace hypgeo {
+inline namespace HYPGEO_ISA {
+namespace multifloat {
+
+// Steps through the elements of a broadcast operand.
+struct Walk {
+  const Operand& operand;
+  const Elementwise& job;
+  int components;
+  int64_t flat, at = 0, index[kAxes] = {};
+
+  Walk(const Operand& o, const Elementwise& j, int n, int64_t begin) : operand(o), job(j), components(n), flat(begin) {
+    if (o.dense || o.single) return;
+    for (int d = j.axes - 1; d >= 0; --d) {
+      index[d] = begin % j.size[d];
+      begin /= j.size[d];
+      at += index[d] * o.stride[d];
+    }
+  }
+  int64_t next() {
+    if (operand.single) return 0;
+    if (operand.dense) return components * flat++;
+    const int64_t here = at;
+    for (int d = job.axes - 1; d >= 0; --d) {
+      at += operand.stride[d];
+      if (++index[d] < job.size[d]) break;
+      at -= operand.stride[d] * job.size[d];
+      index[d] = 0;
+    }
+    return here;
+  }
+};
+
+// ---- two doubles: the ops of scalar/multifloat.h, whose bounds stand there
+
+// Numbers begin at p[0], p[2], ...: first and second components apart.
+template <IsLanes V>
+HYPGEO_HD DD<V> pairs(const double* p) {
+#if defined(__AVX512F__)
+  if constexpr (lanes_of<V> == 8) {
+    const __m512d a = _mm512_loadu_pd(p), b = _mm512_loadu_pd(p + 8);
+    const __m512i even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14), odd = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
+    return DD<V>(V(_mm512_permutex2var_pd(a, even, b)), V(_mm512_permutex2var_pd(a, odd, b)));
+  }
+#endif
+  DD<V> r;
+  for (int l = 0; l < lanes_of<V>; ++l) {
+    r.hi[l] = p[2 * l];
+    r.lo[l] = p[2 * l + 1];
+  }
+  return r;
+}
+template <IsLanes V>
+HYPGEO_HD void put_pairs(const DD<V>& a, double* p) {
+#if defined(__AVX512F__)
+  if constexpr (lanes_of<V> == 8) {
+    const __m512i low = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11), high = _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15);
+    _mm512_storeu_pd(p, _mm512_permutex2var_pd(__m512d(a.hi), low, __m512d(a.lo)));
+    _mm512_storeu_pd(p + 8, _mm512_permutex2var_pd(__m512d(a.hi), high, __m512d(a.lo)));
+    return;
+  }
+#endif
+  for (int l = 0; l < lanes_of<V>; ++l) {
+    p[2 * l] = a.hi[l];
+    p[2 * l + 1] = a.lo[l];
+  }
+}
+
+// Whether r is the result for every lane: nothing overflowed, nothing fell below float64's exponents.
+template <Op op, IsLanes V>
+HYPGEO_HD bool quick(const DD<V>& x, const DD<V>& y, DD<V>& r) {
+  Mask<V> good;
+  if constexpr (op == Op::kAdd || op == Op::kSub) {
+    r = op == Op::kAdd ? x + y : x - y;
+    good = finite<V>(r.hi + r.lo);
+  } else if constexpr (op == Op::kMul) {
+    r = x * y;
+    const V size = vabs<V>(r.hi);
+    good = ((size > 0x1p-900) & (size < 0x1p1000) & (vabs<V>(x.hi) < 0x1p990) & (vabs<V>(y.hi) < 0x1p990)) |
+           ((size == 0.0) & ((x.hi == 0.0) | (y.hi == 0.0)) & finite<V>(x.hi + y.hi));
+  } else {
+    r = x / y;
+    const V size = vabs<V>(r.hi), a = vabs<V>(x.hi), b = vabs<V>(y.hi);
+    good = (((size > 0x1p-900) & (size < 0x1p900) & (a > 0x1p-900) & (a < 0x1p900)) | (a == 0.0)) & (b > 0x1p-900) &
+           (b < 0x1p900);
+  }
+  return !any<V>(!good);
+}
+
+template <Op op>
+void run_pairs(const Elementwise& job, int64_t begin, int64_t end) {
+  using V = Lanes;
+  const double *x = static_cast<const double*>(job.x.data), *y = static_cast<const double*>(job.y.data);
+  double* out = static_cast<double*>(job.out);
+  const DD<V> x0(splat<V>(job.x.single ? x[0] : 0.0), splat<V>(job.x.single ? x[1] : 0.0));
+  const DD<V> y0(splat<V>(job.y.single ? y[0] : 0.0), splat<V>(job.y.single ? y[1] : 0.0));
+  for (int64_t i = begin; i < end; i += kLanes) {
+    const int count = end - i < kLanes ? int(end - i) : kLanes;
+    DD<V> a = x0, b = y0, r;
+    if (count == kLanes) {
+      if (!job.x.single) a = pairs<V>(x + 2 * i);
+      if (!job.y.single) b = pairs<V>(y + 2 * i);
+    } else {
+      for (int l = 0; l < kLanes; ++l) {
+        const int64_t at = 2 * (l < count ? i + l : i);
+        if (!job.x.single) set_lane<V>(a.hi, l, x[at]), set_lane<V>(a.lo, l, x[at + 1]);
+        if (!job.y.single) set_lane<V>(b.hi, l, y[at]), set_lane<V>(b.lo, l, y[at + 1]);
+      }
+    }
+    if (!quick<op, V>(a, b, r)) {
+      store<double, 2, V>(evaluate<V, 3>(op, 0, Ex<V, 3>{{a.hi, a.lo, V{}}}, Ex<V, 3>{{b.hi, b.lo, V{}}}), out + 2 * i, count);
+    } else if (count == kLanes) {
+      put_pairs<V>(r, out + 2 * i);
+    } else {
+      for (int l = 0; l < count; ++l) out[2 * (i + l)] = lane<V>(r.hi, l), out[2 * (i + l) + 1] = lane<V>(r.lo, l);
+    }
+  }
+}
+
+template <class T, int N>
+void run_elementwise(const Elementwise& job, int64_t begin, int64_t end) {
+  using V = Lanes;
+  const T *x = static_cast<const T*>(job.x.data), *y = static_cast<const T*>(job.y.data);
+  T* out = static_cast<T*>(job.out);
+  const bool two = job.op <= Op::kPow;
+  if constexpr (std::is_same_v<T, double> && N == 2) {
+    if (two && (job.x.dense || job.x.single) && (job.y.dense || job.y.single)) {
+      if (job.op == Op::kAdd) return run_pairs<Op::kAdd>(job, begin, end);
+      if (job.op == Op::kSub) return run_pairs<Op::kSub>(job, begin, end);
+      if (job.op == Op::kMul) return run_pairs<Op::kMul>(job, begin, end);
+      if (job.op == Op::kDiv) return run_pairs<Op::kDiv>(job, begin, end);
+    }
+  }
+  Walk walk_x(job.x, job, N, begin), walk_y(job.y, job, N, begin);
+  if constexpr (kPlain<T, N>) {
+    for (int64_t i = begin; i < end; ++i) {
+      const double a = load_plain<T, N>(x + walk_x.next()), b = two ? load_plain<T, N>(y + walk_y.next()) : 0.0;
+      store_plain<T, N>(plain(job.op, a, b, job.power), out + i * N);
+    }
+  } else {
+    constexpr int W = kWidth<T, N>;
+    int64_t at_x[kLanes], at_y[kLanes];
+    for (int64_t i = begin; i < end; i += kLanes) {
+      const int count = end - i < kLanes ? int(end - i) : kLanes;
+      for (int l = 0; l < kLanes; ++l) {
+        at_x[l] = l < count ? walk_x.next() : at_x[0];
+        if (two) at_y[l] = l < count ? walk_y.next() : at_y[0];
+      }
+      const Ex<V, W> a = load<T, N, V>(x, at_x), b = two ? load<T, N, V>(y, at_y) : Ex<V, W>{};
+      store<T, N, V>(evaluate<V, W>(job.op, job.power, a, b), out + i * N, count);
+    }
+  }
+}
+
+}  // namespace multifloat
+}  // namespace HYPGEO_ISA
+}  // namespace hypgeo
