@@ -1,8 +1,10 @@
 """Learnt embeddings in the plane: float64 against several components, and every model at equal epochs.
 
-    python embeddings/learned.py                     both tables
-    python embeddings/learned.py --only models       one of them: components, models
-    python embeddings/learned.py --write             also embeddings/learned.md
+    python embeddings/learned.py                             every row of both tables
+    python embeddings/learned.py --only models HTiling       some: a table, and models of it
+    python embeddings/learned.py --write                     also embeddings/learned.json and embeddings/learned.md
+
+--write keeps the rows that were not measured anew, so that the tables can be made piece by piece.
 
 Data: the closure of WordNet's mammals (6,540 pairs of 1,180 nodes, each with its ancestors) and the Gr-QC collaboration
 graph (13,422 edges of 4,158 nodes, both ways), below $HYPGEO_DATA.  Mean rank and MAP are Nickel and Kiela's, on the
@@ -12,16 +14,17 @@ pairs that were trained on (hypgeo.metrics.reconstruction).
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from measure import machine
 
-from hypgeo import HalfSpace, HTiling, LearnedEmbedder, Lorentz, PoincareBall, data
+from hypgeo import HalfSpace, HTiling, LearnedEmbedder, Lorentz, MCHalfSpace, PoincareBall, data
 from hypgeo.data import Pairs
 from hypgeo.data.local import find
 from hypgeo.metrics import reconstruction
@@ -35,9 +38,10 @@ MODELS: dict[str, Callable[[], Any]] = {
     "PoincareBall": PoincareBall,
     "Lorentz": Lorentz,
     "HalfSpace": HalfSpace,
+    "MCHalfSpace, N = 2": MCHalfSpace,
     "HTiling": HTiling,
 }
-COMPONENTS = ("HalfSpace",)
+COMPONENTS = ("HalfSpace", "MCHalfSpace, N = 2")
 REFERENCE = {  # what that notebook printed: mean rank, MAP, loss, seconds
     "reference, float64": (1.548, 0.9106, 0.2139, 309.0),
     "reference, two components": (1.526, 0.9148, 0.2106, 5606.0),
@@ -56,57 +60,88 @@ def grqc() -> Pairs:
 
 
 DATA: dict[str, Callable[[], Pairs]] = {"mammals": mammals, "Gr-QC": grqc}
+SHORTER = {"Gr-QC": 0.3}  # of the epochs: it has four times the pairs
 
 
-def measure(pairs: Pairs, model: str, seed: int, settings: dict[str, Any]) -> dict[str, Any]:
+Row = dict[str, Any]
+
+
+def measure(pairs: Pairs, model: str, seed: int, settings: dict[str, Any]) -> Row:
     """Learn one embedding: its figures, and the seconds of one core that it took."""
     start = time.process_time()
     made = LearnedEmbedder(MODELS[model](), seed=seed, progress=sys.stderr.isatty(), **settings).fit(pairs)
     seconds = time.process_time() - start
     found = reconstruction(pairs, made.embedding_)
     return {
-        "mean rank": found.mean_rank,
-        "MAP": found.mean_average_precision,
-        "loss": made.losses_[-1],
+        "model": model,
+        "seed": seed,
+        "epochs": settings["epochs"],
+        "lr": settings["lr"],
+        "rank": found.mean_rank,
+        "map": found.mean_average_precision,
+        "loss": float(made.losses_[-1]),
         "radius": made.embedding_.radius,
         "seconds": seconds,
         "engine": made.embedding_.provenance["engine"],
+        "machine": machine(),
     }
 
 
-def components(settings: dict[str, Any], seeds: int) -> str:
-    """The half-space in float64 and in several components, over seeds, beside what the reference prints."""
-    rows = [["", "mean rank", "MAP", "loss", "seconds"]]
+def run(only: str | None, names: Sequence[str], epochs: int, seeds: int) -> Iterator[Row]:
+    """The rows of both tables, or of one, as they are measured."""
+    if only != "models":
+        pairs = mammals()
+        for model in [model for model in COMPONENTS if not names or model in names]:
+            for seed in range(seeds):
+                row = measure(pairs, model, seed, {**PUBLISHED, "epochs": epochs})
+                yield {"table": "components", "data": "mammals", **row}
+    if only != "components":
+        for name, read in DATA.items():
+            pairs = read()
+            settings = {**CHOSEN, "epochs": max(1, round(epochs * SHORTER.get(name, 1)))}
+            for model in [model for model in MODELS if not names or model in names]:
+                yield {"table": "models", "data": name, **measure(pairs, model, 0, settings)}
+
+
+def merged(old: Sequence[Row], new: Sequence[Row]) -> list[Row]:
+    """Rows in the order of the tables; a new one takes the place of what was measured of the same."""
+
+    def key(row: Row) -> tuple[Any, ...]:
+        places = (["components", "models"], [*DATA], [*MODELS])
+        return *(p.index(row[k]) for p, k in zip(places, ("table", "data", "model"), strict=True)), row["seed"]
+
+    kept = {key(row): row for row in [*old, *new] if row["model"] in MODELS and row["data"] in DATA}
+    return [kept[k] for k in sorted(kept)]
+
+
+def components(rows: Sequence[Row]) -> str:
+    """Means and standard deviations over seeds, beside what the reference prints."""
+    cells = [["", "mean rank", "MAP", "loss", "seconds", "seeds"]]
     for name, (rank, precision, loss, seconds) in REFERENCE.items():
-        rows.append([name, f"{rank:.3f}", f"{precision:.4f}", f"{loss:.4f}", f"{seconds:,.0f}"])
-    pairs = mammals()
+        cells.append([name, f"{rank:.3f}", f"{precision:.4f}", f"{loss:.4f}", f"{seconds:,.0f}", "1"])
     for model in COMPONENTS:
-        found = [measure(pairs, model, seed, settings) for seed in range(seeds)]
-        cells = [model]
-        for key, digits in (("mean rank", 3), ("MAP", 4), ("loss", 4)):
+        found = [row for row in rows if row["table"] == "components" and row["model"] == model]
+        if not found:
+            continue
+        line = [model]
+        for key, digits in (("rank", 3), ("map", 4), ("loss", 4)):
             values = [row[key] for row in found]
-            cells.append(f"{np.mean(values):.{digits}f} ± {np.std(values, ddof=1 if seeds > 1 else 0):.{digits}f}")
-        rows.append([*cells, f"{np.mean([row['seconds'] for row in found]):.1f}"])
-        say(rows[-1])
-    return table(rows)
+            spread = np.std(values, ddof=1) if len(values) > 1 else 0.0
+            line.append(f"{np.mean(values):.{digits}f} ± {spread:.{digits}f}")
+        cells.append([*line, f"{np.mean([row['seconds'] for row in found]):.1f}", str(len(found))])
+    return table(cells)
 
 
-def models(settings: dict[str, Any]) -> str:
-    """Every model on every data set, one seed."""
-    rows = [["data", "model", "mean rank", "MAP", "loss", "radius", "seconds", "engine"]]
-    for name, read in DATA.items():
-        pairs = read()
-        for model in MODELS:
-            row = measure(pairs, model, 0, settings)
-            figures = [f"{row['mean rank']:.3f}", f"{row['MAP']:.4f}", f"{row['loss']:.4f}", f"{row['radius']:.1f}"]
-            rows.append([name, model, *figures, f"{row['seconds']:.1f}", row["engine"]])
-            say(rows[-1])
-    return table(rows)
-
-
-def say(row: list[str]) -> None:
-    """A row as soon as it is there."""
-    print("  ".join(row), file=sys.stderr, flush=True)
+def models(rows: Sequence[Row]) -> str:
+    """Every model on every data set."""
+    cells = [["data", "epochs", "model", "mean rank", "MAP", "loss", "radius", "seconds", "engine"]]
+    for row in rows:
+        if row["table"] == "models":
+            figures = [f"{row['rank']:.3f}", f"{row['map']:.4f}", f"{row['loss']:.4f}", f"{row['radius']:.1f}"]
+            cells.append(
+                [row["data"], f"{row['epochs']:,}", row["model"], *figures, f"{row['seconds']:.1f}", row["engine"]]
+            )
+    return table(cells)
 
 
 def table(rows: list[list[str]]) -> str:
@@ -117,41 +152,56 @@ def table(rows: list[list[str]]) -> str:
     return "\n".join([lines[0], rule, *lines[1:]])
 
 
+def report(rows: Sequence[Row]) -> str:
+    """Both tables, as far as there are rows for them."""
+    parts = []
+    if any(row["table"] == "components" for row in rows):
+        parts.append(
+            "## Mammals, the half-space: float64 against several components\n\nThe reference's settings, lr "
+            f"{PUBLISHED['lr']}; mean and standard deviation over seeds. The reference's rows are one run of its "
+            f"notebook, on a machine that it does not name.\n\n{components(rows)}"
+        )
+    if any(row["table"] == "models" for row in rows):
+        parts.append(f"## Every model at equal epochs\n\nlr {CHOSEN['lr']}, seed 0.\n\n{models(rows)}")
+    return "\n\n".join(parts)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; see the head of this file."""
     parser = argparse.ArgumentParser(description="Learn embeddings of mammals and Gr-QC in the plane.")
+    parser.add_argument("models", nargs="*", metavar="model", help=f"models (all): {', '.join(MODELS)}")
     parser.add_argument("--only", choices=["components", "models"], help="one table alone")
     parser.add_argument("--epochs", type=int, default=PUBLISHED["epochs"], help="rounds over the pairs (1000)")
     parser.add_argument("--seeds", type=int, default=SEEDS, help=f"seeds of the first table ({SEEDS})")
-    parser.add_argument("--write", action="store_true", help="write learned.md beside this file")
+    parser.add_argument("--write", action="store_true", help="write learned.json and learned.md beside this file")
     asked = parser.parse_args(argv)
-    parts = []
-    if asked.only != "models":
-        found = components({**PUBLISHED, "epochs": asked.epochs}, asked.seeds)
-        parts.append(
-            f"## Mammals, the half-space: float64 against several components\n\nThe reference's settings, lr "
-            f"{PUBLISHED['lr']}: mean and standard deviation over {asked.seeds} seeds. The reference's rows are one "
-            f"run of its notebook on a machine it does not name.\n\n{found}"
-        )
-    if asked.only != "components":
-        found = models({**CHOSEN, "epochs": asked.epochs})
-        parts.append(f"## Every model at equal epochs\n\nlr {CHOSEN['lr']}, seed 0.\n\n{found}")
-    text = "\n\n".join(parts)
-    print(text)
-    if asked.write:
-        (FOLDER / "learned.md").write_text(HEAD.format(epochs=asked.epochs, machine=machine()) + text + "\n")
+    unknown = [model for model in asked.models if model not in MODELS]
+    if unknown:
+        parser.error(f"there is no model {unknown[0]!r}; there are {', '.join(MODELS)}.")
+    kept, rows = FOLDER / "learned.json", []
+    for row in run(asked.only, asked.models, asked.epochs, asked.seeds):
+        rows.append(row)
+        told = f"{row['data']}, {row['model']}, seed {row['seed']}: mean rank {row['rank']:.3f}, MAP {row['map']:.4f}"
+        print(f"{told}, {row['seconds']:.1f} s", file=sys.stderr, flush=True)
+        if asked.write:  # row by row, so that nothing is lost when it is stopped
+            whole = merged(json.loads(kept.read_text()) if kept.exists() else [], [row])
+            kept.write_text(json.dumps(whole, indent=1) + "\n")
+            on = " and on ".join(dict.fromkeys(row["machine"] for row in whole))
+            (FOLDER / "learned.md").write_text(HEAD.format(machine=on) + report(whole) + "\n")
+    print(report(merged([], rows)))
     return 0
 
 
 HEAD = """# What is learnt in the plane
 
-Written by `python embeddings/learned.py --write`. Two dimensions, {epochs} epochs of which 20 at a hundredth of the
-rate, batches of 32, 50 negatives, distances times 0.3 in the softmax. Measured on {machine}.
+Written by `python embeddings/learned.py --write`. Two dimensions; 20 epochs at a hundredth of the rate, batches of 32,
+50 negatives, distances times 0.3 in the softmax. Measured on {machine}.
 
 - *Mean rank* and *MAP* are Nickel and Kiela's, on the pairs that were trained on; mammals have each node with each of
   its ancestors, Gr-QC each edge both ways.
 - *Seconds* are those of one core; *engine* is the compiled epoch, or the manifold's verbs under autograd.
-- Points beyond radius 37 are where float64 ends in the ball.
+- *Radius* is the largest distance from the origin; float64 points of the ball end at 37.
+- First steps from within 10⁻⁴ of the origin multiply every rounding, so that models differ like seeds do.
 
 """
 

@@ -208,11 +208,20 @@ def test_learnt_embeddings_are_measured_and_written(
     monkeypatch.setattr(learned, "FOLDER", tmp_path)
     some = Graph.of([(i, (i - 1) // 2) for i in range(1, 20)])
     monkeypatch.setattr(learned, "mammals", lambda: Pairs.of(some))
-    monkeypatch.setattr(learned, "DATA", {"small": learned.mammals})
+    monkeypatch.setattr(learned, "DATA", {"mammals": learned.mammals})
     assert learned.main(["--epochs", "3", "--seeds", "2", "--write"]) == 0
     text = (tmp_path / "learned.md").read_text()
-    assert capsys.readouterr().out.strip() in text and script("measure").machine() in text and "3 epochs" in text
+    assert capsys.readouterr().out.strip() in text and script("measure").machine() in text
     assert all(model in text for model in learned.MODELS)
+    rows = json.loads((tmp_path / "learned.json").read_text())
+    assert learned.main(["--epochs", "4", "--only", "models", "Lorentz", "--write"]) == 0
+    again = json.loads((tmp_path / "learned.json").read_text())
+    assert [row for row in again if row["epochs"] == 3] == [
+        r for r in rows if (r["table"], r["model"]) != ("models", "Lorentz")
+    ]
+    assert len(again) == len(rows) and sum(row["epochs"] == 4 for row in again) == 1
+    with pytest.raises(SystemExit):
+        learned.main(["Klein"])
     if there:
         monkeypatch.undo()
         assert (script("learned").grqc().n, script("learned").grqc().m) == (4158, 26844)

@@ -20,7 +20,7 @@ import scipy.sparse as sp
 import torch
 from safetensors.torch import load_file, save_file
 
-from hypgeo import _C, Graph, HalfSpace, HTiling, LearnedEmbedder, Lorentz, PoincareBall, metrics
+from hypgeo import _C, Graph, HalfSpace, HTiling, LearnedEmbedder, Lorentz, MCHalfSpace, PoincareBall, metrics
 from hypgeo.data import Pairs
 from hypgeo.embed import draws
 from hypgeo.embed.learned import _Verbs
@@ -254,6 +254,18 @@ def test_a_step_of_several_components_is_exact_to_a_double_of_its_length(
         again = pack(unpack(found, components), components)
         assert torch.equal(found, again), "every component is the rounding of the rest"
         assert not torch.equal(found, points)
+
+
+@native
+@pytest.mark.parametrize(("components", "curvature"), [(1, -1.0), (2, -0.3), (3, -1.0)])
+def test_components_are_learnt_alike_by_both_engines(components: int, curvature: float) -> None:
+    settings: dict[str, Any] = {"epochs": 2, "burn_in": 1, "init": 0.5, "lr": 0.3, "batch_size": 64, "progress": False}
+    manifold = MCHalfSpace(components, curvature=curvature)
+    made = [LearnedEmbedder(manifold, engine=name, **settings).fit(closure(2)) for name in ("compiled", "verbs")]
+    a, b = (m.embedding_.points for m in made)
+    assert a.shape == (13, 2 * components) and torch.allclose(a, b, rtol=0, atol=1e-14)
+    assert made[0].losses_ == pytest.approx(made[1].losses_, rel=1e-13)
+    assert torch.equal(manifold.projx(a), a)
 
 
 @native
