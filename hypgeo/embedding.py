@@ -312,6 +312,16 @@ class Embedding:
         rows = torch.from_numpy(hang_tiles(self.parent.tolist(), self.points.numpy(), self.dim))
         return Embedding(self.labels, rows, tree, self.provenance, self.edges, None, self.weights)
 
+    def quick(self) -> Embedding:
+        """The same points as a tree where they are of HTiling and have parents, parents first; else itself.
+
+        Metrics and pictures look at this: in a tree most nodes need not be looked at to know who is near.
+        """
+        if type(self.manifold).__name__ != "HTiling" or self.parent is None:
+            return self
+        first = int(self.parent[0]) == -1 and bool((self.parent[1:] >= 0).all())
+        return self.to_tree() if first and bool((self.parent < torch.arange(self.n)).all()) else self
+
     def to_numpy(self, dtype: npt.DTypeLike = np.float64, model: str = "ball") -> npt.NDArray[Any]:
         """`to_tensor` as a NumPy array."""
         name = np.dtype(dtype).name

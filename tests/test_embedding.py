@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import save as safetensors_bytes
 
 import hypgeo.embedding as module
+from hypgeo import metrics
 from hypgeo.embedding import Embedding
 from hypgeo.manifolds import Euclidean, HalfSpace, HalfSpaceTree, Lorentz, MCHalfSpace, PoincareBall, convert
 
@@ -518,6 +519,22 @@ def test_a_tree_in_the_tiling_and_back():
         assert [str(v) for v in tiling.point(i, 12)] == [str(v) for v in it.point(i, 12)]
     assert it.to_tiling(torch.float32).points.dtype == torch.float32
     assert tiling.manifold.why_not(tiling.points) is None
+
+
+def test_metrics_and_pictures_of_a_tiling_go_through_the_tree(tmp_path):
+    it = deep_tree(d=2)
+    tiling = it.to_tiling()
+    assert isinstance(tiling.quick().manifold, HalfSpaceTree) and it.quick() is it
+    alone = Embedding(tiling.labels, tiling.points, tiling.manifold, edges=it.edges)
+    assert alone.quick() is alone
+    wrong = Embedding(tiling.labels, tiling.points, tiling.manifold, parent=it.parent.flip(0))
+    assert wrong.quick() is wrong
+    graph = it.graph()
+    for metric in (metrics.mean_average_precision, metrics.mean_rank):
+        assert metric(graph, tiling) == metric(graph, it) == metric(graph, alone)
+    mine, quick, slow = (metrics.distortion(graph, e) for e in (it, tiling, alone))
+    assert quick.worst == pytest.approx(mine.worst, rel=1e-9) and slow.worst == pytest.approx(mine.worst, rel=1e-9)
+    tiling.plot(tmp_path / "x.png", labels=False)
 
 
 def test_only_trees_go_into_the_tiling_and_only_tilings_with_parents_back():

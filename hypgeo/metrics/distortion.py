@@ -48,12 +48,13 @@ def distortion(
     """Average and worst distortion against shortest paths; pairs in different components are left out.
 
     Distances in a HalfSpaceTree are taken in plain float64 sweeps: relative error about 1e-13, up to 1e-8 where
-    branches of very unlike lengths nearly meet.
+    branches of very unlike lengths nearly meet.  Points of HTiling that have parents are made one (`Embedding.quick`).
 
     pairs: about how many pairs to measure (default: all where that is at most 25 million, else that many), as rows from
     source nodes drawn with `seed`.
     """
     graph, at = matched(graph, embedding)
+    embedding = embedding.quick()
     if pairs is not None and pairs < 1:
         raise ValueError(f"pairs is {pairs!r}; at least one pair must be measured.")
     n, wanted = graph.n, pairs or _ALL_PAIRS

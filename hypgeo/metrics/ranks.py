@@ -28,9 +28,11 @@ def node_ranks(graph: Any, embedding: Embedding, progress: bool = False) -> Tens
 
     Exact: every node that could matter is looked at; nodes of the embedding that are not in the graph do not count.
     Distances within 1e-12 of each other count as tied, and ties count against the neighbours.  On a
-    HalfSpaceTree, whole subtrees that are provably too far are passed over.
+    HalfSpaceTree, whole subtrees that are provably too far are passed over; points of HTiling that have parents are
+    made one (`Embedding.quick`).
     """
     graph, at = matched(graph, embedding)
+    embedding = embedding.quick()
     exact = isinstance(embedding.manifold, HalfSpaceTree)
     where = torch.from_numpy(at)
     if exact:  # in the tree's numbering, which may hold more nodes than the graph

@@ -194,10 +194,11 @@ def disk_points(angle: Floats, radius: Floats) -> Floats:
 def polar_tree(embedding: Any) -> PolarTree:
     """The geometry of a two-dimensional embedding as turns and lengths; no coordinate of the whole tree is ever formed.
 
-    A tree kept relative to its parents (`HalfSpaceTree`) is read as it stands. Points of the ball, the hyperboloid or
-    the half-plane are read in the ball, edge by edge where `embedding.parent` gives a tree, else each from the
-    origin.
+    A tree kept relative to its parents (`HalfSpaceTree`), and what `Embedding.quick` makes one, is read as it stands.
+    Points of the ball, the hyperboloid or the half-plane are read in the ball, edge by edge where `embedding.parent`
+    gives a tree, else each from the origin.
     """
+    embedding = embedding.quick() if hasattr(embedding, "quick") else embedding
     manifold, points = embedding.manifold, embedding.points
     dim = getattr(embedding, "dim", None) or points.shape[-1]
     if points.ndim != 2 or dim != 2:

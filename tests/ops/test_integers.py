@@ -79,8 +79,9 @@ def check(parent: list[int], rows: list[list[float]], dtype: type = np.float64) 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("d", [2, 3, 4])
-@pytest.mark.parametrize("depth", [0.3, 30.0])
-def test_places_are_correctly_rounded(d, depth, dtype):
+@pytest.mark.parametrize(("depth", "guard"), [(0.3, 128), (30.0, 128), (30.0, 3)])
+def test_places_are_correctly_rounded(d, depth, guard, dtype, monkeypatch):
+    monkeypatch.setattr(ops, "_GUARD", guard)  # so few spare bits that most roundings stay open at first
     draw = np.random.default_rng(d)
     parent = recursive(60, seed=d)
     rows = np.concatenate([draw.normal(size=(60, d - 1)), -depth * draw.random((60, 1))], axis=1)
@@ -105,7 +106,9 @@ def test_places_are_correctly_rounded(d, depth, dtype):
     ],
 )
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_places_that_cancel_or_end_in_a_corner(rows, dtype):
+@pytest.mark.parametrize("guard", [3, 128])
+def test_places_that_cancel_or_end_in_a_corner(rows, dtype, guard, monkeypatch):
+    monkeypatch.setattr(ops, "_GUARD", guard)
     check([-1, 0, 1, 2], rows, dtype)
 
 
