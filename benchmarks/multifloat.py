@@ -5,7 +5,7 @@
 
 Errors are the worst over numbers that break naive formulas (hypgeo.testing.multifloat: cancelling sums, both ends of
 the exponents, gaps and ties among components), in units of the bound that hypgeo.ops.multifloat states.
-Times are the least of several rounds in which the two sides take turns, one thread.
+Times are of the processor, the least of several rounds in which the two sides take turns, one thread.
 """
 
 from __future__ import annotations
@@ -95,13 +95,13 @@ def errors(count: int) -> list[str]:
 
 
 def least(*runs: Callable[[], object], rounds: int) -> list[float]:
-    """Milliseconds of each, taking turns."""
+    """Milliseconds of this process (others may share the machine) for each, taking turns."""
     best = [float("inf")] * len(runs)
     for _ in range(rounds):
         for i, run in enumerate(runs):
-            start = time.perf_counter()
+            start = time.process_time()
             run()
-            best[i] = min(best[i], 1e3 * (time.perf_counter() - start))
+            best[i] = min(best[i], 1e3 * (time.process_time() - start))
     return best
 
 

@@ -234,7 +234,8 @@ def error(
     """
     limit = (2 - Fraction(1, 2 ** PRECISION[dtype])) * Fraction(2) ** MOST[dtype]  # rounds to infinity from here on
     if not math.isfinite(got[0]):
-        return 0.0 if abs(want) >= limit * (1 - Fraction(1, 2**40)) and (got[0] > 0) == (want > 0) else math.inf
+        value = want if isinstance(want, Fraction) else exactly(want)
+        return 0.0 if abs(value) >= limit * (1 - Fraction(1, 2**40)) and (got[0] > 0) == (value > 0) else math.inf
     if not isinstance(want, Fraction):
         difference = abs(want - _mpf(fraction(got)))
         return float(difference / (_mp.mpf(bound) * _mp.mpf(2) ** (-n * PRECISION[dtype]) * abs(want)

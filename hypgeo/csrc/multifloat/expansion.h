@@ -432,7 +432,7 @@ inline const Steps& steps() {
 }
 
 // exp(r) - 1, relatively accurate, |r| < 0.6 (0, or beyond kTiny): (1 + e)^2 - 1 = 2 e + e^2 after the series.  For two
-// parts from exp(j / 256) - 1 = t: p + t p + t with p = exp(r - j / 256) - 1; 16 u^2.
+// parts from exp(j / 256) - 1 = t: p + t p + t with p = exp(r - j / 256) - 1; 14 u^2.
 template <class V, int W>
 HYPGEO_MF Ex<V, W> expm1_core(Ex<V, W> r) {
   const Constants& c = constants();
