@@ -19,8 +19,8 @@ class LTiling(Tiling):
     """Hyperbolic plane whose points are L g L^-1 x: an exact tile g of an integer group, and an offset x in one square.
 
     A row has 2 + 9 L columns: two spatial coordinates x of the hyperboloid (time is derived) in the square
-    F = {2 x_1^2 - x_2^2 <= 1, 2 x_2^2 - x_1^2 <= 1}, then the 3 x 3 integers g, row by row, in L limbs (signed digits to
-    the base 2^24), limb by limb, the lowest first.  L = diag(sqrt 3, 1, 1).  Points are those of :class:`Lorentz`; the
+    F = {2 x_1^2 - x_2^2 <= 1, 2 x_2^2 - x_1^2 <= 1}, then the 3 x 3 integers g, row by row, in L limbs (signed digits
+    to the base 2^24), limb by limb, the lowest first.  L = diag(sqrt 3, 1, 1).  Points are those of :class:`Lorentz`; the
     origin is the centre of the tile g = 1.  float64 rows hold a point to 2^-52 of the unit of length at any radius,
     float32 rows to 2^-23.  Where rounding puts a point on the other side of a boundary, it has that tile.
 

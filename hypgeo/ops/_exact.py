@@ -264,7 +264,7 @@ def plane_view(x: Row, y: Row) -> View:
             a, b = (on_hyperboloid([Decimal(v) for v in t]) for t in (p, q))
             found, certain = [], True
             for near, far, move in ((a, b, m), (b, a, back)):
-                z = far if rel == ONE else [sum(move[3 * i + k] * far[k] for k in range(3)) for i in range(3)]
+                z = far if rel == ONE else [sum((move[3 * i + k] * far[k] for k in range(3)), Decimal(0)) for i in range(3)]
                 s = _from_frame(near, z)
                 length = (s[0] * s[0] + s[1] * s[1]).sqrt()
                 if rel == ONE:
@@ -311,7 +311,7 @@ def inside(x: Sequence[float]) -> bool:
 
 
 def plane_land(x: list[float], g: Matrix, bits: int, least: int) -> list[float]:
-    """The one row of an offset already rounded, and within rounding of F: nudged into it; at a corner the first tile."""
+    """The one row of an offset that is rounded, and within rounding of F: nudged into it; at a corner the first tile."""
     kind = np.float32 if bits == 24 else np.float64
     while not inside(x):
         i = int(abs(x[1]) > abs(x[0]))
