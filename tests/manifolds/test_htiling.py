@@ -96,7 +96,7 @@ def test_there_and_back(radius: float, size: float, dtype: torch.dtype) -> None:
     if size <= 20 and dtype is torch.float64:
         z = m.expmap(x, m.logmap(x, y))
         assert float(m.dist(z, y).max()) <= 16 * EPS[dtype] * max(1, size) * math.exp(size)
-    if 1e-8 < size < 1000 and radius < 1000:  # one half of the way, from either end
+    if 1e-8 < size < 1000 and radius < 100:  # one half of the way, from either end
         for t in (0.0, 0.25, 0.5, 0.75, 1.0):
             z = m.geodesic(t, x, y)
             d = m.dist(x, y)
