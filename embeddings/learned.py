@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from measure import machine
 
-from hypgeo import HalfSpace, HTiling, LearnedEmbedder, Lorentz, MCHalfSpace, PoincareBall, data
+from hypgeo import HalfSpace, HTiling, LearnedEmbedder, Lorentz, LTiling, MCHalfSpace, PoincareBall, data
 from hypgeo.data import Pairs
 from hypgeo.data.local import find
 from hypgeo.metrics import reconstruction
@@ -40,6 +40,7 @@ MODELS: dict[str, Callable[[], Any]] = {
     "HalfSpace": HalfSpace,
     "MCHalfSpace, N = 2": MCHalfSpace,
     "HTiling": HTiling,
+    "LTiling": LTiling,
 }
 COMPONENTS = ("HalfSpace", "MCHalfSpace, N = 2")
 REFERENCE = {  # what that notebook printed: mean rank, MAP, loss, seconds

@@ -208,7 +208,7 @@ class LearnedEmbedder(Embedder):
                 rate = self.lr * (self.burn_in_factor if epoch < self.burn_in else 1.0)
                 order = draws.order(draws.key(self.seed, draws.ORDER, epoch), given.m)
                 points, loss, stuck = engine.epoch(points, order, draws.key(self.seed, draws.NEGATIVES, epoch), rate)
-                if stuck >= 0 or not math.isfinite(loss):
+                if stuck >= 0 or not (math.isfinite(loss) and bool(points.isfinite().all())):
                     where = f" at {given.labels[stuck]!r}" if stuck >= 0 else ""
                     raise FloatingPointError(
                         f"the loss is {loss / given.m:g} or a step too long{where} in epoch {epoch} with "
