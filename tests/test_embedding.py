@@ -614,6 +614,8 @@ def rewritten(data: bytes, facts: dict | None = None, **streams: bytes | None) -
         ({"shape": 5}, {}),
         ({"labels": 3}, {}),
         ({"dtype": "int32"}, {}),
+        ({"largest_shift": None}, {}),
+        ({"mean_shift": -1.0}, {}),
         ({}, {"labels": None}),
         ({}, {"offset": None}),
         ({}, {"offset": b"\x02\x01"}),
