@@ -9,6 +9,7 @@ from hypgeo.manifolds import HalfSpaceTree as HalfSpaceTree
 from hypgeo.manifolds import HTiling as HTiling
 from hypgeo.manifolds import Klein as Klein
 from hypgeo.manifolds import Lorentz as Lorentz
+from hypgeo.manifolds import LTiling as LTiling
 from hypgeo.manifolds import MCHalfSpace as MCHalfSpace
 from hypgeo.manifolds import PoincareBall as PoincareBall
 from hypgeo.manifolds import convert as convert

@@ -9,6 +9,9 @@ import decimal
 import math
 from collections.abc import Sequence
 from decimal import Decimal
+from fractions import Fraction
+
+import numpy as np
 
 __all__ = ["LIMB", "Row", "context", "dyadic", "integer", "limbs", "nearest", "to_decimal"]
 
@@ -189,3 +192,198 @@ def half_step(x: Row, u: Row | None, d: int, bits: int, least: int) -> list[floa
         moved = [from_decimal(Decimal(h) * w / length * rest / (2 * under)) for w in v[:-1]]
         new = from_decimal(Decimal(h) * fade / under)
     return half_place([add(p, t) for p, t in zip(position, moved, strict=True)], new, j, d, bits, least)
+
+
+# ---------------------------------------------------------------------------------------------------- L-tiling
+# csrc/tiling/plane.h has the geometry; a matrix is nine integers, row by row
+
+Matrix = tuple[int, ...]
+ONE: Matrix = (1, 0, 0, 0, 1, 0, 0, 0, 1)
+A: Matrix = (2, 1, 0, 0, 0, -1, 3, 2, 0)
+B: Matrix = (2, -1, 0, 0, 0, -1, -3, 2, 0)
+UNDO_A: Matrix = (2, 0, -1, -3, 0, 2, 0, -1, 0)
+UNDO_B: Matrix = (2, 0, 1, 3, 0, 2, 0, -1, 0)
+
+
+def times(a: Matrix, b: Matrix) -> Matrix:
+    return tuple(sum(a[3 * i + k] * b[3 * k + j] for k in range(3)) for i in range(3) for j in range(3))
+
+
+def between(g: Matrix, h: Matrix) -> Matrix:
+    """g^-1 h of two elements of the group: M^-1 g' M h."""
+    form, out = (3, -1, -1), []
+    for i in range(3):
+        for j in range(3):
+            v = sum(g[3 * k + i] * form[k] * h[3 * k + j] for k in range(3))
+            out.append(v // 3 if i == 0 else -v)
+    return tuple(out)
+
+
+def plane_split(row: Row) -> tuple[list[float], Matrix]:
+    return list(row[:2]), tuple(integer(row[2 + c :: 9]) for c in range(9))
+
+
+def on_hyperboloid(x: Sequence[Decimal]) -> list[Decimal]:
+    return [(1 + x[0] * x[0] + x[1] * x[1]).sqrt(), *x]
+
+
+def _from_frame(x: list[Decimal], z: list[Decimal]) -> list[Decimal]:
+    """The spatial coordinates of z in the frame that the boost from the origin makes orthonormal at x."""
+    if z[0] < 16 * x[0]:
+        w = [z[i] - x[i] for i in (1, 2)]
+        rise = sum(w[i] * (z[i + 1] + x[i + 1]) for i in (0, 1)) / (z[0] + x[0])
+        bend = (rise + (w[0] * w[0] + w[1] * w[1] - rise * rise) / 2) / (1 + x[0])
+        return [w[i] - x[i + 1] * bend for i in (0, 1)]
+    bend = (z[0] + x[0] * z[0] - x[1] * z[1] - x[2] * z[2]) / (1 + x[0])
+    return [z[i] - x[i] * bend for i in (1, 2)]
+
+
+def _coincide(q: Matrix, x: list[float], y: list[float]) -> bool:
+    """Whether x is L q L^-1 y, exactly."""
+    a, b = ([Fraction(v) for v in t] for t in (x, y))
+    time = 1 + b[0] ** 2 + b[1] ** 2
+    for i in (0, 1):
+        rest, lead = a[i] - q[4 + 3 * i] * b[0] - q[5 + 3 * i] * b[1], q[3 + 3 * i]
+        if 3 * rest * rest != lead * lead * time or rest * lead < 0:
+            return False
+    return True
+
+
+def plane_view(x: Row, y: Row) -> View:
+    """As :func:`half_view`, in the frames that boosts from the tiles' centres make."""
+    (p, gx), (q, gy) = plane_split(x), plane_split(y)
+    rel = between(gx, gy)
+    spare = max(0, max(map(int.bit_length, rel)) - 600)
+    digits = 200
+    while True:
+        with decimal.localcontext(context(digits)):
+            root = Decimal(3).sqrt()
+            m = [Decimal(v >> spare) * Decimal(2) ** spare for v in rel]
+            m[0:3], m[3], m[6] = [m[0], m[1] * root, m[2] * root], m[3] / root, m[6] / root
+            back = [m[3 * j + i] * (1 if (i == 0) == (j == 0) else -1) for i in range(3) for j in range(3)]
+            a, b = (on_hyperboloid([Decimal(v) for v in t]) for t in (p, q))
+            found, certain = [], True
+            for near, far, move in ((a, b, m), (b, a, back)):
+                z = far if rel == ONE else [sum(move[3 * i + k] * far[k] for k in range(3)) for i in range(3)]
+                s = _from_frame(near, z)
+                length = (s[0] * s[0] + s[1] * s[1]).sqrt()
+                if rel == ONE:
+                    error = abs(z[1] - near[1]) + abs(z[2] - near[2])
+                else:
+                    error = max(map(abs, move)) * far[0]
+                error *= (near[0] * near[0]).scaleb(36 - digits)
+                certain = certain and length > error
+                found.append((length, [float(v / length) if length else 0.0 for v in s]))
+            if certain:
+                return float(asinh(found[0][0])), found[0][1], found[1][1], [1.0]
+        if _coincide(rel, p, q):
+            return 0.0, [0.0, 0.0], [0.0, 0.0], [1.0]
+        digits *= 2
+
+
+def reduce(p: list[int], bits: int) -> tuple[list[int], Matrix]:
+    """A point (x_0 / sqrt 3, x_1, x_2), times 2^bits, carried into F, up to 2^-90, and the word g that leads back.
+
+    Point = L g L^-1 (what is returned); what p was rounded by grows by as much as p has to shrink.
+    """
+    whole, word = ONE, ONE
+    shift = max(0, bits - 200)
+    one = 1 << 2 * (bits - shift)
+    while True:
+        across = abs(p[1]) >= abs(p[2])
+        if max(abs(p[1]), abs(p[2])) >> bits < 1 << 40:
+            a, b = sorted((abs(p[1]) >> shift, abs(p[2]) >> shift), reverse=True)
+            if 2 * a * a - b * b <= one + (one >> 90):
+                return p, times(whole, word)
+        if across:
+            turn, undo = (A, UNDO_A) if p[1] < 0 else (B, UNDO_B)
+        else:
+            turn, undo = (UNDO_A, A) if p[2] > 0 else (UNDO_B, B)
+        p = [sum(turn[3 * i + k] * p[k] for k in range(3) if turn[3 * i + k]) for i in range(3)]
+        word = times(word, undo)
+        if max(map(abs, word)) >> 200:
+            whole, word = times(whole, word), ONE
+
+
+def inside(x: Sequence[float]) -> bool:
+    a, b = sorted((abs(Fraction(v)) for v in x), reverse=True)
+    return 2 * a * a - b * b <= 1
+
+
+def plane_land(x: list[float], g: Matrix, bits: int, least: int) -> list[float]:
+    """The one row of an offset already rounded, and within rounding of F: nudged into it; at a corner the first tile."""
+    kind = np.float32 if bits == 24 else np.float64
+    while not inside(x):
+        i = int(abs(x[1]) > abs(x[0]))
+        x[i] = float(np.nextafter(kind(x[i]), kind(0)))
+    if abs(x[0]) == abs(x[1]) == 1:
+        if x == [-1.0, -1.0]:
+            g, x = times(g, UNDO_A), [1.0, 1.0]
+        turn = times(A, B) if x[0] == x[1] else A if x[0] < 0 else B
+        tiles = [g]
+        for _ in range(2 if x[0] == x[1] else 5):
+            tiles.append(times(tiles[-1], turn))
+        g = min(tiles)
+    columns = [limbs(v, least) for v in g]
+    count = max(map(len, columns))
+    columns = [limbs(v, count) for v in g]
+    return [*x, *(c[i] for i in range(count) for c in columns)]
+
+
+def plane_place(p: list[int], scale: int, g: Matrix, bits: int, least: int) -> list[float]:
+    """The row of L g L^-1 p, p = (x_0 / sqrt 3, x_1, x_2) times 2^scale, anywhere."""
+    p, word = reduce(p, scale)
+    return plane_land([nearest((v, -scale), bits) for v in p[1:]], times(g, word), bits, least)
+
+
+def plane_step(row: Row, u: Row | None, bits: int, least: int) -> list[float] | None:
+    """The row in its one form, or exp_x(u)."""
+    x, g = plane_split(row)
+    moves = u is not None and any(u[:2])
+    if not moves and inside(x) and all(nearest(dyadic(v), bits) == v for v in x):
+        return plane_land(x, g, bits, least)
+    reach = math.log(1 + math.hypot(*x))
+    with decimal.localcontext(context(80)):
+        s = Decimal(0)
+        if moves and u is not None:
+            a, v = on_hyperboloid([Decimal(t) for t in x]), [Decimal(t) for t in u[:2]]
+            s = (v[0] * v[0] + v[1] * v[1] - ((a[1] * v[0] + a[2] * v[1]) / a[0]) ** 2).sqrt()
+        if s > _HALF:
+            return None
+    scale = math.ceil(2 * (float(s) + 2 * reach) / math.log(2)) + 300
+    with decimal.localcontext(context(math.ceil(0.31 * scale) + 40)):
+        a = on_hyperboloid([Decimal(t) for t in x])
+        if moves and u is not None:
+            v = [Decimal(t) for t in u[:2]]
+            v = [(a[1] * v[0] + a[2] * v[1]) / a[0], *v]
+            s = (v[1] * v[1] + v[2] * v[2] - v[0] * v[0]).sqrt()
+            sinh, cosh = (expm1(s) - expm1(-s)) / 2, (s.exp() + (-s).exp()) / 2
+            a = [cosh * t + sinh * w / s for t, w in zip(a, v, strict=True)]
+        a[0] /= Decimal(3).sqrt()
+        p = [int((t * Decimal(2) ** scale).to_integral_value()) for t in a]
+    return plane_place(p, scale, g, bits, least)
+
+
+def plane_fault(row: Row) -> int:
+    """What is wrong with the integers of a row, in the numbers of csrc/tiling/plane.h (`fault`); 0: nothing."""
+    _, g = plane_split(row)
+    form = (3, 0, 0, 0, -1, 0, 0, 0, -1)
+    held = [sum(g[3 * k + i] * form[4 * k] * g[3 * k + j] for k in range(3)) for i in range(3) for j in range(3)]
+    if tuple(held) != form:
+        return 1
+    if (
+        g[0] * (g[4] * g[8] - g[5] * g[7]) - g[1] * (g[3] * g[8] - g[5] * g[6]) + g[2] * (g[3] * g[7] - g[4] * g[6])
+    ) != 1:
+        return 2
+    if g[0] < 0:
+        return 3
+    return 0 if [g[i] % 3 for i in (4, 5, 7, 8)] in ([1, 0, 0, 1], [0, 2, 2, 0]) else 4
+
+
+def plane_point(x: Sequence[float], g: Matrix) -> list[Decimal]:
+    """The point on the hyperboloid, time first, in the context's precision."""
+    root = Decimal(3).sqrt()
+    v = on_hyperboloid([Decimal(t) for t in x])
+    v[0] /= root
+    out = [sum((g[3 * i + k] * v[k] for k in range(3)), Decimal(0)) for i in range(3)]
+    return [out[0] * root, *out[1:]]

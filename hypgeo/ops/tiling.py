@@ -3,10 +3,13 @@
 Rows, in float32 or float64, all columns but the offsets integers held exactly:
 H-tiling of dimension d >= 2: d - 1 offsets in [0, 1), a height in [1, 2), j, and d - 1 integers k in limbs; the point
 2^j (offsets + k, height) of the half-space.
+L-tiling of the plane (dim = 0): two spatial coordinates x on the hyperboloid, in the square F = {2 x_1^2 - x_2^2 <= 1,
+2 x_2^2 - x_1^2 <= 1}, and the nine integers g of an element of the tiling's group in limbs; the point L g L^-1 x,
+L = diag(sqrt 3, 1, 1).
 Limbs are signed digits to the base 2^24, in [-2^23, 2^23), the lowest first and all integers' lowest before the next:
 columns of zeros at the end change nothing and make room for larger integers.
 
-Functions take `dim`, d of the H-tiling.  Source: T. Yu, C. De Sa. Numerically Accurate Hyperbolic Embeddings Using
+Functions take `dim`, d of the H-tiling or 0.  Source: T. Yu, C. De Sa. Numerically Accurate Hyperbolic Embeddings Using
 Tiling-Based Models. NeurIPS 2019.  csrc/tiling has the geometry; :mod:`hypgeo.ops._exact` is the plain body.
 """
 
@@ -37,12 +40,12 @@ def _native(name: str) -> Callable[..., Any] | None:
 
 def head(dim: int) -> int:
     """Columns before the limbs."""
-    return dim + 1
+    return dim + 1 if dim else 2
 
 
 def integers(dim: int) -> int:
     """How many integers a row holds in limbs."""
-    return dim - 1
+    return dim - 1 if dim else 9
 
 
 def width_of(dim: int, limbs: int) -> int:
@@ -62,7 +65,7 @@ def limbs_of(width: int, dim: int) -> int:
 
 
 def _dim(dim: int) -> int:
-    return dim
+    return dim or 2
 
 
 def match(dim: int, *rows: Tensor) -> tuple[Tensor, ...]:
@@ -82,14 +85,15 @@ def _finite(row: Sequence[float]) -> bool:
 
 def _view_row(x: list[float], y: list[float], dim: int) -> _exact.View:
     if not (_finite(x) and _finite(y)):
-        return math.nan, [math.nan] * dim, [math.nan] * dim, [math.nan] * (dim - 1)
-    return _exact.half_view(x, y, dim)
+        d = _dim(dim)
+        return math.nan, [math.nan] * d, [math.nan] * d, [math.nan] * (d - 1)
+    return _exact.half_view(x, y, dim) if dim else _exact.plane_view(x, y)
 
 
 def _step_row(x: list[float], u: list[float] | None, dim: int, bits: int, least: int) -> list[float] | None:
     if not (_finite(x) and (u is None or _finite(u))):
         return None
-    return _exact.half_step(x, u, dim, bits, least)
+    return _exact.half_step(x, u, dim, bits, least) if dim else _exact.plane_step(x, u, bits, least)
 
 
 # ---------------------------------------------------------------------------------------------------- ops
@@ -138,7 +142,7 @@ def pairs(x: Tensor, y: Tensor, dim: int) -> Tensor:
 
 def pull(x: Tensor, y: Tensor, dim: int, grad: Tensor, wants: tuple[bool, bool]) -> tuple[Tensor | None, Tensor | None]:
     """Sums over j of grad[i, j] times the unit vector from x[i] to y[j], (n, d), and likewise for y, (m, d)."""
-    sums = [t.new_empty(len(t), dim) if asked else None for t, asked in zip((x, y), wants, strict=True)]
+    sums = [t.new_empty(len(t), _dim(dim)) if asked else None for t, asked in zip((x, y), wants, strict=True)]
     op = _native("tiling_pull")
     if op is not None:
         op(x, y, dim, grad, *sums)
@@ -147,7 +151,7 @@ def pull(x: Tensor, y: Tensor, dim: int, grad: Tensor, wants: tuple[bool, bool])
     units = view(x[i], y[j], dim, True)[1:3]
     for k, (total, unit) in enumerate(zip(sums, units, strict=True)):
         if total is not None and unit is not None:
-            total.copy_((grad.unsqueeze(-1) * unit.reshape(len(x), len(y), dim)).sum(1 - k))
+            total.copy_((grad.unsqueeze(-1) * unit.reshape(len(x), len(y), -1)).sum(1 - k))
     return sums[0], sums[1]
 
 
@@ -178,6 +182,14 @@ def step(x: Tensor, u: Tensor | None, dim: int, dtype: torch.dtype) -> Tensor:
 
 # ---------------------------------------------------------------------------------------------------- checks
 
+_OUTSIDE = "its offset lies outside the tile; call renormalize"
+_FAULTS = (
+    "g' M g is not M = diag(3, -1, -1)",
+    "a reflection, of determinant -1",
+    "it swaps future and past",
+    "a symmetry of M that does not keep the tiles' corners apart",
+)
+
 
 def why_not(x: Tensor, dim: int, inside: bool) -> str | None:
     """Why rows (n, w) are no points, the first named, or None; inside: whether offsets must lie in their tile."""
@@ -188,17 +200,27 @@ def why_not(x: Tensor, dim: int, inside: bool) -> str | None:
         return f"row {row} is not finite"
     edge = 2.0**23
     checks = [
-        ("its height is not positive", offset[:, -1:] > 0),
-        (
-            "j is no integer below 2^23 in size",
-            (x[:, d : d + 1] == x[:, d : d + 1].round()) & (x[:, d : d + 1].abs() < edge),
-        ),
         ("a limb is no integer from -2^23 to 2^23 - 1", (whole == whole.round()) & (whole >= -edge) & (whole < edge)),
     ]
-    if inside:
+    if dim:
+        j = whole[:, :1]
+        checks.insert(0, ("its height is not positive", offset[:, -1:] > 0))
+        checks.insert(1, ("j is no integer below 2^23 in size", (j == j.round()) & (j.abs() < edge)))
+    if dim and inside:
         low = offset.new_tensor([0.0] * (d - 1) + [1.0])
-        checks.append(("its offset lies outside the tile; call renormalize", (offset >= low) & (offset < low + 1)))
+        checks.append((_OUTSIDE, (offset >= low) & (offset < low + 1)))
     for reason, holds in checks:
         if not bool(holds.all()):
             return f"row {int((~holds).any(-1).nonzero()[0])}: {reason}"
+    if dim:
+        return None
+    op = _native("tiling_fault")
+    codes = torch.tensor([_exact.plane_fault(r) for r in x.tolist()]) if op is None else op(x.contiguous())
+    wrong = codes.nonzero()
+    if len(wrong):
+        return f"row {int(wrong[0])}: its integers are none of the group's: {_FAULTS[int(codes[wrong[0]]) - 1]}"
+    if inside:
+        for i, r in enumerate(offset.tolist()):
+            if not _exact.inside(r):
+                return f"row {i}: {_OUTSIDE}"
     return None

@@ -25,6 +25,7 @@ struct Kernels {
   Kernel pull_x;   // nx[i] = sum_j grad[i, j] n_x(x[i], y[j])
   Kernel pull_y;   // ny[j] = sum_i grad[i, j] n_y(x[i], y[j])
   Kernel step;     // out[i] = x[i] in its one form, or exp_x(u)
+  Kernel fault;    // of the plane: needed[i] = what is wrong with the integers of x[i]
 };
 
 }  // namespace hypgeo::tilings

@@ -48,6 +48,10 @@ inline double scale(double x, int64_t e) {
 inline dd scale(const dd& x, int64_t e) { return dd(scale(x.hi, e), scale(x.lo, e)); }
 
 inline dd to_dd(i128 a) {
+  if (a == i128(int64_t(a))) {
+    const int64_t b = int64_t(a), top = (b >> 32) * (int64_t(1) << 32);
+    return two_sum<double>(double(top), double(b - top));
+  }
   const double hi = double(a);
   return dd(hi, double(a - i128(hi)));
 }

@@ -105,6 +105,15 @@ Tensor step(Tensor x, std::optional<Tensor> u, int64_t dim, bool single, Tensor 
   }
 }
 
+// (n,) int64: what is wrong with the integers of rows of the plane (plane.h: fault).
+Tensor fault(Tensor x) {
+  Job job = job_of(x, x, 0);
+  Tensor codes = torch::stable::new_empty(x, {job.n}, ScalarType::Long);
+  job.needed = codes.mutable_data_ptr<int64_t>();
+  torch::stable::parallel_for(0, job.n, 64, [&](int64_t begin, int64_t end) { kernels(job).fault(job, begin, end); });
+  return codes;
+}
+
 }  // namespace
 }  // namespace tilings
 }  // namespace hypgeo
@@ -115,6 +124,7 @@ STABLE_TORCH_LIBRARY_FRAGMENT(hypgeo, m) {
   m.def("tiling_pairs(Tensor x, Tensor y, int dim, Tensor(a!) dist) -> ()");
   m.def("tiling_pull(Tensor x, Tensor y, int dim, Tensor grad, Tensor(a!)? nx, Tensor(b!)? ny) -> ()");
   m.def("tiling_step(Tensor x, Tensor? u, int dim, bool single, Tensor(a!) needed) -> Tensor");
+  m.def("tiling_fault(Tensor x) -> Tensor");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(hypgeo, CPU, m) {
@@ -122,4 +132,5 @@ STABLE_TORCH_LIBRARY_IMPL(hypgeo, CPU, m) {
   m.impl("tiling_pairs", TORCH_BOX(&hypgeo::tilings::pairs));
   m.impl("tiling_pull", TORCH_BOX(&hypgeo::tilings::pull));
   m.impl("tiling_step", TORCH_BOX(&hypgeo::tilings::step));
+  m.impl("tiling_fault", TORCH_BOX(&hypgeo::tilings::fault));
 }

@@ -1,5 +1,5 @@
-#include "half.h"
 #include "job.h"
+#include "plane.h"
 
 namespace hypgeo {
 inline namespace HYPGEO_ISA {
@@ -19,6 +19,21 @@ struct Half {
   template <class Float>
   int64_t step(const double* x, const double* u, double* out, int64_t room, View& v) const {
     return half::step<Float>(x, u, d, limbs, out, room, v);
+  }
+};
+
+struct Plane {
+  int64_t limbs;
+  mutable plane::Scratch scratch;
+  explicit Plane(const Job& job) : limbs(plane::limbs_of(job.width)) {}
+  int dim() const { return 2; }
+  int64_t width(int64_t room) const { return plane::width(room); }
+  void view(const double* x, const double* y, bool directions, View& v) const {
+    plane::view(x, y, limbs, directions, scratch, v);
+  }
+  template <class Float>
+  int64_t step(const double* x, const double* u, double* out, int64_t room, View&) const {
+    return plane::step<Float>(x, u, limbs, out, room);
   }
 };
 
@@ -78,12 +93,19 @@ void step_rows(const Job& job, int64_t begin, int64_t end) {
   }
 }
 
+void fault_rows(const Job& job, int64_t begin, int64_t end) {
+  const Plane space(job);
+  for (int64_t i = begin; i < end; ++i) {
+    job.needed[i] = plane::fault(job.x + i * job.width, space.limbs, space.scratch);
+  }
+}
+
 template <class Space>
 constexpr tilings::Kernels kernels_of = {&view_rows<Space>, &pair_rows<Space>, &pull_rows<Space, true>,
-                                         &pull_rows<Space, false>, &step_rows<Space>};
+                                         &pull_rows<Space, false>, &step_rows<Space>, &fault_rows};
 
 extern const tilings::Kernels kernels[];
-const tilings::Kernels kernels[] = {kernels_of<Half>};
+const tilings::Kernels kernels[] = {kernels_of<Half>, kernels_of<Plane>};
 
 }  // namespace tiling
 }  // namespace HYPGEO_ISA
