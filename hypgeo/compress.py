@@ -602,6 +602,8 @@ def unpack(streams: Mapping[str, bytes], manifold: str, facts: Mapping[str, Any]
     dim, dtype, bits = int(facts["dim"]), np.dtype(facts["dtype"]), facts["bits"]
     if dtype not in FORMS or not (bits is None or (isinstance(bits, int) and 1 <= bits <= most_bits(dtype))):
         raise ValueError(f"its points are said to have {bits} bits of {dtype}.")
+    if not all(math.isfinite(facts[shift]) and facts[shift] >= 0 for shift in ("largest_shift", "mean_shift")):
+        raise ValueError("it does not say how far its points moved.")
     parts: dict[str, Array] = {"labels": unpress(z["labels"], int(facts["labels"]), 1)[:, 0]}
     if not 1 <= n <= 1 + parts["labels"].tobytes().count(b","):
         raise ValueError(f"it is said to have {n} points, and has not as many labels.")

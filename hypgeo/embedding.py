@@ -267,8 +267,9 @@ class Embedding:
             raise ValueError(f"model {model!r} is unknown; it is 'ball' or 'native'.")
         if isinstance(self.manifold, manifolds.Euclidean):
             raise ValueError("points of Euclidean space are in no ball; ask for model='native'.")
-        if self._exact:
-            ball: Tensor = self.manifold.to_ball(self.points)
+        found = self.quick()
+        if found._exact:
+            ball: Tensor = found.manifold.to_ball(found.points)
         else:
             target = manifolds.PoincareBall(curvature=self._curvature)
             same = isinstance(self.manifold, manifolds.PoincareBall)
@@ -293,10 +294,8 @@ class Embedding:
     def to_tiling(self, dtype: torch.dtype = torch.float64) -> Embedding:
         """The nodes of a HalfSpaceTree as points of HTiling, each with its whole place, correctly rounded once."""
         if not self._exact:
-            raise ValueError(
-                f"to_tiling places the nodes of a HalfSpaceTree; points of {type(self.manifold).__name__} go into a "
-                "tiling by hypgeo.convert."
-            )
+            name = type(self.manifold).__name__
+            raise ValueError(f"to_tiling places the nodes of a HalfSpaceTree, and these are points of {name}.")
         space, points = self.manifold.to_tiling(self.points, dtype)
         return Embedding(self.labels, points, space, self.provenance, self.edges, self.parent, self.weights)
 

@@ -16,7 +16,7 @@ from safetensors.torch import save as safetensors_bytes
 import hypgeo.embedding as module
 from hypgeo import metrics
 from hypgeo.embedding import Embedding
-from hypgeo.manifolds import Euclidean, HalfSpace, HalfSpaceTree, Lorentz, MCHalfSpace, PoincareBall, convert
+from hypgeo.manifolds import Euclidean, HalfSpace, HalfSpaceTree, Lorentz, LTiling, MCHalfSpace, PoincareBall, convert
 
 BALL = torch.tensor([[0.0, 0.0], [0.5, 0.0], [0.0, -0.25], [-0.7, 0.1], [0.3, 0.3]], dtype=torch.float64)
 LABELS = ["root", "Äffchen", "c", 4, "c d"]
@@ -535,6 +535,8 @@ def test_metrics_and_pictures_of_a_tiling_go_through_the_tree(tmp_path):
     mine, quick, slow = (metrics.distortion(graph, e) for e in (it, tiling, alone))
     assert quick.worst == pytest.approx(mine.worst, rel=1e-9) and slow.worst == pytest.approx(mine.worst, rel=1e-9)
     tiling.plot(tmp_path / "x.png", labels=False)
+    with pytest.warns(UserWarning, match="of 60 points coincide"):
+        assert torch.equal(tiling.to_tensor(), it.to_tensor())
 
 
 def test_only_trees_go_into_the_tiling_and_only_tilings_with_parents_back():
@@ -586,6 +588,39 @@ def test_tilings_are_saved_compressed(tmp_path, dtype, parents):
     torch.testing.assert_close(back.pairwise(), tiling.pairwise(), rtol=0, atol=2 * back.stored["largest_shift"])
 
 
+def in_squares(dtype: torch.dtype, n: int = 40) -> Embedding:
+    """Points of the plane's tiling, each some 40 from its parent."""
+    space, draw = LTiling(), torch.Generator().manual_seed(0)
+    parent = [-1, *(i // 2 for i in range(n - 1))]
+    points = [space.origin(space.width(12), dtype=dtype)]
+    for i in range(1, n):
+        step = space.proju(points[parent[i]], 40 * torch.randn(points[0].shape, dtype=dtype, generator=draw))
+        points.append(space.expmap(points[parent[i]], step))
+    width = max(len(p) for p in points)
+    rows = torch.stack([torch.nn.functional.pad(p, (0, width - len(p))) for p in points])
+    return Embedding(list(range(n)), rows, space, parent=torch.tensor(parent))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_planes_tiling_is_saved_compressed(tmp_path, dtype):
+    it = in_squares(dtype)
+    assert it.dim == 2 and it.radius > 150 and it.manifold.why_not(it.points) is None
+    it.save(tmp_path / "x")
+    back = Embedding.load(tmp_path / "x")
+    assert torch.equal(back.points, it.points) and repr(back.manifold) == repr(it.manifold)
+    # words of some 40 letters, not nine integers of 60 to 500 bits
+    assert 8 * back.stored["sizes"]["integers"] < 150 * it.n
+    for bits in (1, 6, 20):
+        it.save(tmp_path / "x", bits=bits)
+        back = Embedding.load(tmp_path / "x")
+        assert back.manifold.why_not(back.points) is None
+        moved = back.manifold.dist(back.points, it.points).double()
+        assert float(moved.max()) == pytest.approx(back.stored["largest_shift"], rel=1e-4)
+        assert back.stored["largest_shift"] < 3 * 2.0**-bits
+    atol, rtol = 2 * back.stored["largest_shift"], 4 * torch.finfo(dtype).eps
+    torch.testing.assert_close(back.pairwise(), it.pairwise(), rtol=rtol, atol=atol)
+
+
 def rewritten(data: bytes, facts: dict | None = None, **streams: bytes | None) -> bytes:
     """A compressed file in which parts are changed and the checksum is made to fit."""
     size = struct.unpack("<Q", data[:8])[0]
@@ -614,6 +649,8 @@ def rewritten(data: bytes, facts: dict | None = None, **streams: bytes | None) -
         ({"shape": 5}, {}),
         ({"labels": 3}, {}),
         ({"dtype": "int32"}, {}),
+        ({"largest_shift": None}, {}),
+        ({"mean_shift": -1.0}, {}),
         ({}, {"labels": None}),
         ({}, {"offset": None}),
         ({}, {"offset": b"\x02\x01"}),
