@@ -118,7 +118,7 @@ class _Dist(torch.autograd.Function):
         length = _dot(v, v).sqrt() * unit
         L = length * (p * q + (length / 2).square()).sqrt()
         g = torch.where(size > 0, g / torch.where(size > 0, L, 1.0), 0.0)
-        lift, square, level = rise * (p + q), _dot(h, h), g * s * h
+        lift, square, level = rise * (p + q), _dot(h, h), g * h * s
         out: list[Tensor | None] = []
         for asked, near, sign in zip(ctx.needs_input_grad[:2], (a, b), (-1, 1), strict=True):
             if asked:
