@@ -48,7 +48,9 @@ def settle(parts: Sequence[Tensor], w: int) -> Parts:
     sink and no cancellation costs a part.
     """
     t = list(torch.broadcast_tensors(*parts))
-    for _ in range(2 * len(t)):
+    for step in range(2 * len(t)):
+        if step:
+            t = alone(t)
         moved: Tensor | None = None
         for i in range(len(t) - 2, -1, -1):
             s, e = two_sum(t[i], t[i + 1])
@@ -64,18 +66,19 @@ def canonical(parts: Parts) -> Parts:
 
     Cutting what followed may have left a tie; exact ties go where the next part points.
     """
-    t = settle(_alone(parts), len(parts))
-    t = _alone(t)
+    t = settle(alone(parts), len(parts))
+    t = alone(t)
     for i in range(len(t) - 1):
         s, e = two_sum(t[i], t[i + 1])  # a part flipped above may have left this pair unsettled
         if i + 2 < len(t):
             tie = (e != 0) & ((s + 2.0 * e) - s == 2.0 * e) & (e.sign() == t[i + 2].sign())
             s, e = torch.where(tie, s + 2.0 * e, s), torch.where(tie, -e, e)
         t[i], t[i + 1] = s, e
-    return _alone(t)
+    return alone(t)
 
 
-def _alone(parts: Sequence[Tensor]) -> Parts:
+def alone(parts: Sequence[Tensor]) -> Parts:
+    """Zeros beside what is not finite."""
     finite = torch.isfinite(parts[0])
     return [parts[0], *(torch.where(finite, p, 0.0) for p in parts[1:])]
 

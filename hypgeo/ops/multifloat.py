@@ -17,11 +17,11 @@ Dimensions count the axes of S.  Compiled on the CPU (csrc/multifloat); elsewher
 PyTorch bodies in float64 expansions (`hypgeo.ops._expansion`, which cites its sources).
 
 Bounds.  With p = 11, 24, 53 bits a component and tiny the dtype's smallest subnormal, a result r has an error of at
-most BOUNDS[name] 2^(-N p) |r| + tiny, where |r| is replaced by the sum of |x_i| for `sum` and `cumsum`, and for
-`matmul` by that of |a_i b_i|, with `tiny` for each product.  A component below tiny has no float: with float16 that is
-2^-24, so that from three components on the floor decides.  Results past the largest float are infinite, as IEEE has
-it.  `sin` and `cos` hold that bound for |x| < 2^(1000 - 106 N) in float64 and everywhere in the others; beyond, their
-error is at most |x| 2^-1050.
+most bound(name, dtype, N) 2^(-N p) |r| + tiny.  For `sum` and `cumsum` the sum of |x_i| stands in place of |r|; for
+`matmul` k times the sum of its k |a_i b_i|, with a tiny for each.  A component below tiny has no float: with float16
+that is 2^-24, so that from three components on the floor decides.  Results past the largest float are infinite, as IEEE
+has it.  `sin` and `cos` hold their bound for |x| < 2^(1000 - 106 N) in float64 and everywhere in the others; beyond,
+their error is at most |x| 2^-1050.
 """
 
 from __future__ import annotations
@@ -40,17 +40,30 @@ from hypgeo.ops import _expansion as E
 from hypgeo.ops._expansion import Parts
 
 __all__ = [
-    "BOUNDS", "MOST", "PRECISION", "abs", "acosh", "add", "amax", "amin", "asinh", "atanh", "compare", "cos", "cosh",
-    "cumsum", "div", "eq", "exp", "expm1", "from_float", "ge", "gt", "le", "log", "log1p", "lt", "matmul", "maximum",
-    "minimum", "mul", "ne", "neg", "pow", "powi", "prod", "reciprocal", "renorm", "round_to_float", "rsqrt", "scale",
-    "sin", "sinh", "sort", "sqrt", "sub", "sum", "tanh",
+    "BOUNDS", "MOST", "PAIR_BOUNDS", "PRECISION", "abs", "acosh", "add", "amax", "amin", "asinh", "atanh", "bound",
+    "compare", "cos", "cosh", "cumsum", "div", "eq", "exp", "expm1", "from_float", "ge", "gt", "le", "log", "log1p",
+    "lt", "matmul", "maximum", "minimum", "mul", "ne", "neg", "pow", "powi", "prod", "reciprocal", "renorm",
+    "round_to_float", "rsqrt", "scale", "sin", "sinh", "sort", "sqrt", "sub", "sum", "tanh",
 ]  # fmt: skip
 
 MOST = 8  # components
 PRECISION = {torch.float16: 11, torch.float32: 24, torch.float64: 53}
 
-# Relative, in units of 2^(-N p); what they are relative to stands above.
+# Relative, in units of 2^(-N p); what they are relative to stands above.  One for rounding the result, and what the
+# expansions' guarding part leaves (csrc/multifloat/expansion.h).
 BOUNDS: dict[str, float] = {}
+# Compiled float64 pairs are computed in pairs, without a part to guard.  csrc/scalar/multifloat.h cites the first five;
+# the others add up the roundings of their steps, and are reached to a third at most.
+PAIR_BOUNDS = {
+    "add": 3.01, "sub": 3.01, "mul": 5.01, "div": 15.01, "sqrt": 3.2, "reciprocal": 16.0, "rsqrt": 16.0,
+    "exp": 12.0, "expm1": 36.0, "log": 32.0, "log1p": 32.0, "sinh": 48.0, "cosh": 32.0, "tanh": 64.0,
+    "asinh": 64.0, "acosh": 64.0, "atanh": 64.0, "matmul": 12.0,
+}  # fmt: skip
+
+
+def bound(name: str, dtype: torch.dtype, n: int) -> float:
+    """The bound of an op in units of 2^(-N p), for `matmul` times the number of terms."""
+    return PAIR_BOUNDS.get(name, BOUNDS[name]) if dtype is torch.float64 and n == 2 else BOUNDS[name]
 
 
 # As csrc/multifloat/job.h numbers them.
@@ -81,6 +94,18 @@ class Function:
         ):
             return self.reference(x, *args, **kwargs)
         return self._native(x, *args, **kwargs)
+
+
+if _COMPILED:
+
+    @torch.library.register_fake("hypgeo::multifloat")
+    def _(x: Tensor, y: Tensor | None, op: int, power: int) -> Tensor:
+        lead = x.shape[:-1] if y is None else torch.broadcast_shapes(x.shape[:-1], y.shape[:-1])
+        return x.new_empty(*lead, x.shape[-1])
+
+    @torch.library.register_fake("hypgeo::multifloat_lines")
+    def _(x: Tensor, kind: int) -> Tensor:
+        return x.new_empty(x.shape if kind == 1 else (x.shape[0], x.shape[2], x.shape[3]))
 
 
 def served(native: Callable[..., Any] | None = None) -> Callable[[Callable[..., Any]], Function]:
@@ -148,7 +173,8 @@ def _load(x: Tensor) -> Parts:
     parts = x.to(torch.float64)
     if _is_plain(x.dtype, x.shape[-1]):
         return [parts.sum(-1)]
-    return E.settle(parts.unbind(-1), builtins.min(x.shape[-1], 6))  # 6 float64 cover all of float32's exponents
+    held = builtins.min(x.shape[-1], 6)  # 6 float64 cover all of float32's exponents
+    return E.alone(E.settle(parts.unbind(-1), held))
 
 
 def _round(d: Tensor, dtype: torch.dtype) -> Tensor:
@@ -177,7 +203,7 @@ def _store(parts: Parts, exponent: Tensor | None, dtype: torch.dtype, n: int) ->
         return torch.stack(out, -1)
     if exponent is not None:
         parts = E.ldexp(parts, exponent)
-    out = []
+    parts, out = E.alone(parts), []
     for _ in range(n):
         c = _round(parts[0] if len(parts) == 1 else _sticky(parts[0], parts[1]), dtype)
         out.append(c.to(dtype))
@@ -326,10 +352,10 @@ def _root(x: Parts, w: int, inverse: bool) -> tuple[Parts, Tensor]:
     return (E.div(E.constant(1.0, s), s, w), -half) if inverse else (s, half)
 
 
-add = _binary("add", torch.add, _plus, 3.01, "x + y, whatever cancels.")
-sub = _binary("sub", torch.sub, lambda a, b, w: _plus(a, E.neg(b), w), 3.01, "x - y, whatever cancels.")
-mul = _binary("mul", torch.mul, lambda a, b, w: _scaled(a, b, E.mul, w, 1), 5.01, "x y.")
-div = _binary("div", torch.div, lambda a, b, w: _scaled(a, b, E.div, w, -1), 15.01, "x / y.")
+add = _binary("add", torch.add, _plus, 1.01, "x + y, whatever cancels.")
+sub = _binary("sub", torch.sub, lambda a, b, w: _plus(a, E.neg(b), w), 1.01, "x - y, whatever cancels.")
+mul = _binary("mul", torch.mul, lambda a, b, w: _scaled(a, b, E.mul, w, 1), 1.01, "x y.")
+div = _binary("div", torch.div, lambda a, b, w: _scaled(a, b, E.div, w, -1), 1.01, "x / y.")
 
 
 def _reciprocal(x: Parts, w: int) -> tuple[Parts, Tensor]:
@@ -656,11 +682,12 @@ def _matmul(a: Tensor, b: Tensor) -> Tensor:
     batch = torch.broadcast_shapes(a.shape[:-3], b.shape[:-3])
     shape = *batch, a.shape[-3], b.shape[-2], n
     if b.dim() == 3:  # the rows of all of a
-        a = a.reshape(1, -1, *a.shape[-2:])
+        a = a.reshape(1, math.prod(a.shape[:-2]), *a.shape[-2:])
         b = b.unsqueeze(0)
     else:
-        a = a.expand(*batch, *a.shape[-3:]).reshape(-1, *a.shape[-3:])
-        b = b.expand(*batch, *b.shape[-3:]).reshape(-1, *b.shape[-3:])
+        many = math.prod(batch)
+        a = a.expand(*batch, *a.shape[-3:]).reshape(many, *a.shape[-3:])
+        b = b.expand(*batch, *b.shape[-3:]).reshape(many, *b.shape[-3:])
     out, calm = torch.ops.hypgeo.multifloat_matmul.default(a.contiguous(), b.contiguous())
     if not calm:  # perhaps infinite or nan, and then as the leading components have it
         odd = ~torch.isfinite(out[..., 0])
@@ -691,7 +718,7 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
     return torch.where(torch.isfinite(lead).unsqueeze(-1), out, _lead(lead, out))
 
 
-BOUNDS["matmul"] = 2.0
+BOUNDS["matmul"] = 2.01
 
 # ---- order
 

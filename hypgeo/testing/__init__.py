@@ -10,8 +10,8 @@
     from hypgeo.testing.patterns import look
     look(PoincareBall(), "logmap", n=10_000, dim=3, dtype=torch.float32)   # random bits: what goes wrong, in sentences
 
-``laws`` needs torch only; import the others by name: ``reference``, ``samples``, ``measure`` and ``patterns`` need
-mpmath (and are ten times as quick with gmpy2), ``strategies`` needs hypothesis.
+``laws`` needs torch only; import the others by name: ``reference``, ``samples``, ``measure``, ``multifloat``
+and ``patterns`` need mpmath (and are ten times as quick with gmpy2), ``strategies`` needs hypothesis.
 """
 
 from hypgeo.testing.laws import LAWS as LAWS

@@ -19,7 +19,8 @@ import mpmath
 import torch
 from torch import Tensor
 
-from hypgeo.ops.multifloat import BOUNDS, PRECISION
+from hypgeo.ops.multifloat import PRECISION
+from hypgeo.ops.multifloat import bound as bound_of
 
 BITS = 4000  # components may lie 2^2100 apart, and a logarithm or a sine loses as many
 LEAST = {torch.float16: -24, torch.float32: -149, torch.float64: -1074}  # 2^least is the smallest subnormal
@@ -27,6 +28,7 @@ MOST = {torch.float16: 15, torch.float32: 127, torch.float64: 1023}  # exponent 
 
 _mp = mpmath.mp.clone()
 _mp.prec = BITS
+_QUARTER = Fraction(int(_mp.pi * 2**3000), 2**3001)  # pi / 2
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "reciprocal": lambda x: 1 / x,
@@ -72,14 +74,20 @@ def rounded(value: Fraction, dtype: torch.dtype) -> float:
 
 
 def components(value: Fraction, dtype: torch.dtype, n: int) -> list[float]:
-    """The canonical components: each the rounding of what is left."""
-    out = []
+    """The canonical components: each the rounding of what is left, once more where cutting the rest off left a tie."""
+    out: list[float] = []
     for _ in range(n):
         out.append(rounded(value, dtype))
         if math.isinf(out[-1]):
             return [out[-1]] + [0.0] * (n - 1)
         value -= Fraction(out[-1])
-    return out
+    return out if value == 0 else components(fraction(out), dtype, n)
+
+
+def exactly(value: Any) -> Fraction:
+    """An mpmath number as a fraction."""
+    sign, mantissa, exponent, _ = value._mpf_
+    return (-1) ** sign * Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
 
 
 def tensor(values: Sequence[Fraction], dtype: torch.dtype, n: int) -> Tensor:
@@ -156,8 +164,8 @@ def samples(name: str, dtype: torch.dtype, n: int, count: int, seed: int) -> tup
                 return anywhere(least, far)
             if kind < 0.6:
                 return usual()
-            quarter = Fraction(int(_mp.pi * Fraction(2) ** 3000), 2**3001) if kind < 0.9 else Fraction(0)
-            return _near(rng, dtype, 1, Fraction(0)) * Fraction(2) ** (-n * p) + rng.randint(-9, 9) * quarter
+            turns = rng.randint(-9, 9) if kind < 0.9 else 0
+            return _near(rng, dtype, 1, Fraction(0)) * Fraction(2) ** (-n * p) + turns * _QUARTER
         return anywhere() if kind < 0.5 else usual()
 
     def clean(v: Fraction) -> list[float]:
@@ -188,10 +196,10 @@ def samples(name: str, dtype: torch.dtype, n: int, count: int, seed: int) -> tup
             y = clean(anywhere(max(least, limit - 12), max(limit - 1, least)))
         else:
             y = clean(anywhere() if kind < 0.4 else usual())
-            if kind > 0.7:  # products at both ends of the exponents
-                e = math.frexp(x[0])[1] if x[0] else 0
-                y = clean(anywhere(max(least, min(most, (least if kind < 0.85 else most - 2) - e - 1)), most)
-                          if name == "mul" else y and fraction(y))  # fmt: skip
+            if kind > 0.7:  # results at both ends of the exponents
+                end, e = least if kind < 0.85 else most - 2, math.frexp(x[0])[1]
+                at = max(least, min(most - 3, end - e if name == "mul" else e - end))
+                y = clean(anywhere(at, at + 3))
         if name != "div" or fraction(y):
             rows.append([x, y])
     given = torch.tensor(rows, dtype=torch.float64).to(dtype)
@@ -226,7 +234,8 @@ def error(
     """
     limit = (2 - Fraction(1, 2 ** PRECISION[dtype])) * Fraction(2) ** MOST[dtype]  # rounds to infinity from here on
     if not math.isfinite(got[0]):
-        return 0.0 if abs(want) >= limit * (1 - Fraction(1, 2**40)) and (got[0] > 0) == (want > 0) else math.inf
+        value = want if isinstance(want, Fraction) else exactly(want)
+        return 0.0 if abs(value) >= limit * (1 - Fraction(1, 2**40)) and (got[0] > 0) == (value > 0) else math.inf
     if not isinstance(want, Fraction):
         difference = abs(want - _mpf(fraction(got)))
         return float(difference / (_mp.mpf(bound) * _mp.mpf(2) ** (-n * PRECISION[dtype]) * abs(want)
@@ -251,5 +260,5 @@ def worst(name: str, inputs: Sequence[Tensor], out: Tensor) -> float:
     for rows, got in zip(given, out.to(torch.float64).reshape(-1, n).tolist(), strict=True):
         if not is_canonical(got, dtype):
             return math.inf
-        most = max(most, error(reference(name, *rows), got, dtype, n, BOUNDS[name]))
+        most = max(most, error(reference(name, *rows), got, dtype, n, bound_of(name, dtype, n)))
     return most

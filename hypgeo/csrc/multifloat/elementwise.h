@@ -93,50 +93,79 @@ HYPGEO_HD bool quick(const DD<V>& x, const DD<V>& y, DD<V>& r) {
   return !any<V>(!good);
 }
 
+// The next `count` numbers of an operand, from number i on; what is beyond repeats the first.
+HYPGEO_HD DD<Lanes> next_pairs(Walk& walk, int64_t i, int count) {
+  using V = Lanes;
+  const double* x = static_cast<const double*>(walk.operand.data);
+  if (walk.operand.single) return DD<V>(splat<V>(x[0]), splat<V>(x[1]));
+  if (walk.operand.dense && count == kLanes) return pairs<V>(x + 2 * i);
+  if (walk.operand.dense) walk.flat = i;
+  DD<V> r(V{});
+  for (int l = 0; l < kLanes; ++l) {
+    const int64_t at = l < count ? walk.next() : -1;
+    set_lane<V>(r.hi, l, at < 0 ? lane<V>(r.hi, 0) : x[at]);
+    set_lane<V>(r.lo, l, at < 0 ? lane<V>(r.lo, 0) : x[at + 1]);
+  }
+  return r;
+}
+HYPGEO_HD void put_some_pairs(const DD<Lanes>& a, double* p, int count) {
+  if (count == kLanes) return put_pairs<Lanes>(a, p);
+  for (int l = 0; l < count; ++l) p[2 * l] = lane<Lanes>(a.hi, l), p[2 * l + 1] = lane<Lanes>(a.lo, l);
+}
+
 template <Op op>
 void run_pairs(const Elementwise& job, int64_t begin, int64_t end) {
   using V = Lanes;
-  const double *x = static_cast<const double*>(job.x.data), *y = static_cast<const double*>(job.y.data);
   double* out = static_cast<double*>(job.out);
-  const DD<V> x0(splat<V>(job.x.single ? x[0] : 0.0), splat<V>(job.x.single ? x[1] : 0.0));
-  const DD<V> y0(splat<V>(job.y.single ? y[0] : 0.0), splat<V>(job.y.single ? y[1] : 0.0));
+  Walk x(job.x, job, 2, begin), y(job.y, job, 2, begin);
   for (int64_t i = begin; i < end; i += kLanes) {
     const int count = end - i < kLanes ? int(end - i) : kLanes;
-    DD<V> a = x0, b = y0, r;
-    if (count == kLanes) {
-      if (!job.x.single) a = pairs<V>(x + 2 * i);
-      if (!job.y.single) b = pairs<V>(y + 2 * i);
+    const DD<V> a = next_pairs(x, i, count), b = next_pairs(y, i, count);
+    DD<V> r;
+    if (quick<op, V>(a, b, r)) {
+      put_some_pairs(r, out + 2 * i, count);
     } else {
-      for (int l = 0; l < kLanes; ++l) {
-        const int64_t at = 2 * (l < count ? i + l : i);
-        if (!job.x.single) set_lane<V>(a.hi, l, x[at]), set_lane<V>(a.lo, l, x[at + 1]);
-        if (!job.y.single) set_lane<V>(b.hi, l, y[at]), set_lane<V>(b.lo, l, y[at + 1]);
-      }
+      store<double, 2, V>(evaluate<V, 3>(op, 0, to<3>(of<V>(a)), to<3>(of<V>(b))), out + 2 * i, count);
     }
-    if (!quick<op, V>(a, b, r)) {
-      store<double, 2, V>(evaluate<V, 3>(op, 0, Ex<V, 3>{{a.hi, a.lo, V{}}}, Ex<V, 3>{{b.hi, b.lo, V{}}}), out + 2 * i, count);
-    } else if (count == kLanes) {
-      put_pairs<V>(r, out + 2 * i);
-    } else {
-      for (int l = 0; l < count; ++l) out[2 * (i + l)] = lane<V>(r.hi, l), out[2 * (i + l) + 1] = lane<V>(r.lo, l);
+  }
+}
+
+// Functions of one number, computed in pairs as well: a few u^2 (see PAIR_BOUNDS in hypgeo/ops/multifloat.py).
+inline void run_pair_functions(const Elementwise& job, int64_t begin, int64_t end) {
+  using V = Lanes;
+  double* out = static_cast<double*>(job.out);
+  Walk x(job.x, job, 2, begin);
+  for (int64_t i = begin; i < end; i += kLanes) {
+    const int count = end - i < kLanes ? int(end - i) : kLanes;
+    const DD<V> a = next_pairs(x, i, count);
+    const Scaled<V, 2> r = evaluate<V, 2>(job.op, 0, of<V>(a), Ex<V, 2>{});
+    const auto alone = [](DD<V>& z) { z.lo = select<V>(finite<V>(z.hi), z.lo, V{}); };
+    DD<V> y = two_sum<V>(r.m[0], r.m[1]);
+    alone(y);
+    if (any<V>(r.k != 0.0)) {
+      const Ex<V, 2> s = scaled_by(of<V>(y), r.k);
+      y = DD<V>(s[0], s[1]);
+      alone(y);
+      y = two_sum<V>(y.hi, y.lo);
+      alone(y);
     }
+    put_some_pairs(y, out + 2 * i, count);
   }
 }
 
 template <class T, int N>
 void run_elementwise(const Elementwise& job, int64_t begin, int64_t end) {
   using V = Lanes;
+  if constexpr (std::is_same_v<T, double> && N == 2) {
+    if (job.op >= Op::kReciprocal && job.op <= Op::kAtanh) return run_pair_functions(job, begin, end);
+    if (job.op == Op::kAdd) return run_pairs<Op::kAdd>(job, begin, end);
+    if (job.op == Op::kSub) return run_pairs<Op::kSub>(job, begin, end);
+    if (job.op == Op::kMul) return run_pairs<Op::kMul>(job, begin, end);
+    if (job.op == Op::kDiv) return run_pairs<Op::kDiv>(job, begin, end);
+  }
   const T *x = static_cast<const T*>(job.x.data), *y = static_cast<const T*>(job.y.data);
   T* out = static_cast<T*>(job.out);
   const bool two = job.op <= Op::kPow;
-  if constexpr (std::is_same_v<T, double> && N == 2) {
-    if (two && (job.x.dense || job.x.single) && (job.y.dense || job.y.single)) {
-      if (job.op == Op::kAdd) return run_pairs<Op::kAdd>(job, begin, end);
-      if (job.op == Op::kSub) return run_pairs<Op::kSub>(job, begin, end);
-      if (job.op == Op::kMul) return run_pairs<Op::kMul>(job, begin, end);
-      if (job.op == Op::kDiv) return run_pairs<Op::kDiv>(job, begin, end);
-    }
-  }
   Walk walk_x(job.x, job, N, begin), walk_y(job.y, job, N, begin);
   if constexpr (kPlain<T, N>) {
     for (int64_t i = begin; i < end; ++i) {

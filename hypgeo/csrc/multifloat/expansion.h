@@ -15,7 +15,7 @@
 // The plain PyTorch side is hypgeo/ops/_expansion.py.
 #pragma once
 
-#include "../scalar/multifloat.h"
+#include "../scalar/special.h"
 
 #define HYPGEO_MF HYPGEO_FN __attribute__((noinline))
 
@@ -83,10 +83,15 @@ struct Ex {
   HYPGEO_HD const V& operator[](int i) const { return p[i]; }
 };
 
+template <class V>
+HYPGEO_HD Ex<V, 2> of(const DD<V>& a) {
+  return {{a.hi, a.lo}};
+}
+
 // With other parts: cut, or zeros added.
 template <int W, class V, int M>
 HYPGEO_HD Ex<V, W> to(const Ex<V, M>& a) {
-  Ex<V, W> r;
+  Ex<V, W> r{};
   for (int i = 0; i < W; ++i) r[i] = i < M ? a[i < M ? i : 0] : V{};
   return r;
 }
@@ -98,7 +103,7 @@ HYPGEO_HD Ex<V, W> number(double c) {
 }
 template <class V, int W>
 HYPGEO_HD Ex<V, W> number(const double* c) {
-  Ex<V, W> r;
+  Ex<V, W> r{};
   for (int i = 0; i < W; ++i) r[i] = splat<V>(c[i]);
   return r;
 }
@@ -119,7 +124,7 @@ HYPGEO_HD Ex<V, W> operator-(Ex<V, W> a) {
 }
 template <class V, int W>
 HYPGEO_HD Ex<V, W> select(const Mask<V>& m, const Ex<V, W>& a, const Ex<V, W>& b) {
-  Ex<V, W> r;
+  Ex<V, W> r{};
   for (int i = 0; i < W; ++i) r[i] = hypgeo::select<V>(m, a[i], b[i]);
   return r;
 }
@@ -143,6 +148,13 @@ HYPGEO_HD void vec_sum(V* t, int m) {  // [JMPT] algorithm 4: t[0] the sum of al
   }
 }
 
+// Beside an infinity stand nans: zeros instead.
+template <class V>
+HYPGEO_HD void stand_alone(V* t, int n) {
+  const Mask<V> good = finite<V>(t[0]);
+  for (int i = 1; i < n; ++i) t[i] = select<V>(good, t[i], V{});
+}
+
 // Settles m numbers of any size and order in place: vec_sum until nothing moves, as in distillation.
 template <class V>
 HYPGEO_MF void settle(V* t, int m) {
@@ -154,19 +166,24 @@ HYPGEO_MF void settle(V* t, int m) {
       t[i] = s.hi;
       t[i + 1] = s.lo;
     }
-    if (!any<V>(moved & finite<V>(t[0]))) break;
+    const Mask<V> good = finite<V>(t[0]);
+    if (any<V>(!good)) stand_alone<V>(t, m);
+    if (!any<V>(moved & good)) break;
   }
 }
 template <int W, class V, int M>
 HYPGEO_HD Ex<V, W> settled(V (&t)[M]) {
   settle<V>(t, M);
-  Ex<V, W> r;
+  Ex<V, W> r{};
   for (int i = 0; i < W; ++i) r[i] = i < M ? t[i < M ? i : 0] : V{};
   return r;
 }
 // a + b, whatever cancels.
 template <int W, class V, int A, int B>
 HYPGEO_HD Ex<V, W> plus(const Ex<V, A>& a, const Ex<V, B>& b) {
+  if constexpr (W == 2 && A <= 2 && B == 1) return of<V>((A == 1 ? DD<V>(a[0]) : DD<V>(a[0], a[A - 1])) + b[0]);
+  if constexpr (W == 2 && A == 1 && B == 2) return of<V>(DD<V>(b[0], b[1]) + a[0]);
+  if constexpr (W == 2 && A == 2 && B == 2) return of<V>(DD<V>(a[0], a[1]) + DD<V>(b[0], b[1]));
   V t[A + B];
   int m = 0;
   for (int i = 0; i < (A > B ? A : B); ++i) {
@@ -180,7 +197,7 @@ HYPGEO_HD Ex<V, W> plus(const Ex<V, A>& a, const Ex<V, B>& b) {
 
 template <class V, int W>
 HYPGEO_MF Ex<V, W> operator+(const Ex<V, W>& a, const Ex<V, W>& b) {  // without cancellation: error c u^W (|a| + |b|)
-  Ex<V, W> r;
+  Ex<V, W> r{};
   V carry[W + 1], next[W + 1];
   int n = 0;
   for (int k = 0; k + 1 < W; ++k) {
@@ -211,7 +228,7 @@ HYPGEO_HD Ex<V, W> operator+(const Ex<V, W>& a, double b) {
 
 template <class V, int W>
 HYPGEO_MF Ex<V, W> operator*(const Ex<V, W>& a, const Ex<V, W>& b) {
-  Ex<V, W> r;
+  Ex<V, W> r{};
   constexpr int kRoom = W * W + 1;
   V carry[kRoom], next[kRoom];
   int n = 0;
@@ -239,6 +256,21 @@ HYPGEO_MF Ex<V, W> operator*(const Ex<V, W>& a, const Ex<V, W>& b) {
   r[W - 1] = last;
   vec_sum<V>(r.p, W);
   return r;
+}
+
+// Two parts: scalar/multifloat.h has the same and its bounds, 5 u^2 for products; 3 u^2 (|a| + |b|) for weak sums.
+template <class V>
+HYPGEO_HD Ex<V, 2> operator*(const Ex<V, 2>& a, const Ex<V, 2>& b) {
+  return of<V>(DD<V>(a[0], a[1]) * DD<V>(b[0], b[1]));
+}
+template <class V>
+HYPGEO_HD Ex<V, 2> operator+(const Ex<V, 2>& a, const Ex<V, 2>& b) {
+  const DD<V> s = two_sum<V>(a[0], b[0]);
+  return of<V>(two_sum<V>(s.hi, s.lo + (a[1] + b[1])));
+}
+template <class V>
+HYPGEO_HD Ex<V, 2> operator/(const Ex<V, 2>& a, const Ex<V, 2>& b) {
+  return of<V>(DD<V>(a[0], a[1]) / DD<V>(b[0], b[1]));
 }
 
 // Newton's iteration, the parts doubled each time.  a != 0.
@@ -310,6 +342,9 @@ HYPGEO_MF Scaled<V, W> root(const Ex<V, W>& a, bool inverse) {  // a > 0, any ex
   Scaled<V, W> s = scaled(a);
   const V half = nearest_integer<V>(0.5 * s.k - 0.25), odd = s.k - 2.0 * half;
   s.m = times(s.m, power_of_two<V>(odd));
+  if constexpr (W == 2) {
+    if (!inverse) return {of<V>(sqrt(DD<V>(s.m[0], s.m[1]))), half};
+  }
   const Ex<V, W> r = inverse_root<V, W>(s.m);
   return inverse ? Scaled<V, W>{r, -half} : Scaled<V, W>{s.m * r, half};
 }
@@ -374,15 +409,71 @@ HYPGEO_HD Ex<V, W> series(const Ex<V, W>& r, const double (*c)[kMostParts], int 
   return horner<V, W, W, W>(r, c, step, bits, n);
 }
 
-// exp(r) - 1, relatively accurate, |r| < 0.6 (0, or beyond kTiny): (1 + e)^2 - 1 = 2 e + e^2 after the series.
+// exp(j / 256) - 1 for |j| <= 160, in pairs.
+struct Steps {
+  static constexpr int kMost = 160;
+  double value[2 * kMost + 1][2];
+
+  Steps() {
+    for (int j = -kMost; j <= kMost; ++j) {
+      const Ex<double, 3> r = number<double, 3>(j / 256.0);
+      Ex<double, 3> s = number<double, 3>(constants().factorial[40]);
+      for (int k = 39; k > 0; --k) s = s * r + number<double, 3>(constants().factorial[k]);
+      const Ex<double, 3> e = s * r;
+      const DD<double> d = fast_two_sum<double>(e[0], e[1] + e[2]);
+      value[j + kMost][0] = d.hi;
+      value[j + kMost][1] = d.lo;
+    }
+  }
+};
+inline const Steps& steps() {
+  static const Steps s;
+  return s;
+}
+
+// exp(r) - 1, relatively accurate, |r| < 0.6 (0, or beyond kTiny): (1 + e)^2 - 1 = 2 e + e^2 after the series.  For two
+// parts from exp(j / 256) - 1 = t: p + t p + t with p = exp(r - j / 256) - 1; 14 u^2.
 template <class V, int W>
 HYPGEO_MF Ex<V, W> expm1_core(Ex<V, W> r) {
   const Constants& c = constants();
+  if constexpr (W == 2) {
+    const Steps& table = steps();
+    const V j = nearest_integer<V>(256.0 * r[0]);
+    Ex<V, 2> t{};
+    for (int l = 0; l < lanes_of<V>; ++l) {
+      const double* at = table.value[int(lane<V>(j, l)) + Steps::kMost];
+      set_lane<V>(t[0], l, at[0]);
+      set_lane<V>(t[1], l, at[1]);
+    }
+    const Ex<V, 2> s = of<V>(two_sum<V>(r[0] - j * 0x1p-8, r[1]));
+    const Ex<V, 2> p = s * series<V, 2>(s, c.factorial, 1, 9.0, 10);
+    return plus<2>(t, p + t * p);
+  }
   const int h = c.halvings[W];
   r = times(r, std::ldexp(1.0, -h));
   Ex<V, W> e = r * series<V, W>(r, c.factorial, 1, h + 0.7, c.terms[W]);
   for (int i = 0; i < h; ++i) e = times(e, 2.0) + e * e;
   return e;
+}
+
+// x + k log 2, whatever cancels; |k| < 2^12, an integer.
+template <class V, int W>
+HYPGEO_MF Ex<V, W> plus_log_two(const Ex<V, W>& x, V k) {
+  if constexpr (W == 2) {
+    const DD<V> p = two_prod<V>(k, splat<V>(kLogTwo[0])), q = two_prod<V>(k, splat<V>(kLogTwo[1]));
+    const DD<V> s = two_sum<V>(x[0], p.hi), t = two_sum<V>(x[1], p.lo), v = two_sum<V>(t.hi, q.hi);
+    const DD<V> w = two_sum<V>(s.lo, v.hi), top = two_sum<V>(s.hi, w.hi);
+    return of<V>(two_sum<V>(top.hi, top.lo + (w.lo + ((t.lo + v.lo) + (q.lo + k * kLogTwo[2])))));
+  } else {
+    V t[3 * W + 2];
+    for (int i = 0; i < W; ++i) t[i] = x[i];
+    for (int i = 0; i <= W; ++i) {
+      const DD<V> p = two_prod<V>(k, splat<V>(kLogTwo[i]));
+      t[W + 2 * i] = p.hi;
+      t[W + 2 * i + 1] = p.lo;
+    }
+    return settled<W>(t);
+  }
 }
 
 // m in 0.7 ... 1.42; |x| > 2000 counts as 2000.
@@ -391,14 +482,7 @@ HYPGEO_MF Scaled<V, W> exp(const Ex<V, W>& given) {
   const V lead = vmin<V>(vmax<V>(given[0], splat<V>(-2000.0)), splat<V>(2000.0));
   const Ex<V, W> x = select<V, W>(lead == given[0], given, to<W>(Ex<V, 1>{{lead}}));
   const V k = nearest_integer<V>(lead * 1.4426950408889634);
-  V t[3 * W + 2];
-  for (int i = 0; i < W; ++i) t[i] = x[i];
-  for (int i = 0; i <= W; ++i) {
-    const DD<V> p = two_prod<V>(-k, splat<V>(kLogTwo[i]));
-    t[W + 2 * i] = p.hi;
-    t[W + 2 * i + 1] = p.lo;
-  }
-  const Ex<V, W> r = any<V>(k != 0.0) ? settled<W>(t) : x;
+  const Ex<V, W> r = any<V>(k != 0.0) ? plus_log_two<V, W>(x, -k) : x;
   const Mask<V> tiny = vabs<V>(r[0]) < kTiny;
   const Ex<V, W> e = expm1_core<V, W>(select<V, W>(tiny, number<V, W>(0.0), r));
   return {select<V, W>(tiny, r, e) + 1.0, k};
@@ -432,22 +516,26 @@ HYPGEO_MF Scaled<V, W> expm1(const Ex<V, W>& x) {
   return r;
 }
 
-// log(1 + d) for |d| < 0.45, relatively accurate: a double y, then log1p((1 + d) exp(-y) - 1) by its series.
+// log(1 + d) for |d| < 0.45, relatively accurate: y of scalar/special.h, then log1p((1 + d) exp(-y) - 1) by its series.
 template <class V, int W>
 HYPGEO_MF Ex<V, W> log1p_core(const Ex<V, W>& d) {
   const Mask<V> tiny = vabs<V>(d[0]) < kTiny;
   const Ex<V, W> x = select<V, W>(tiny, number<V, W>(0.0), d);
-  V y;
-  for (int i = 0; i < lanes_of<V>; ++i) set_lane<V>(y, i, std::log1p(lane<V>(x[0], i)));
+  const V y = hypgeo::log1p(Bounded<V>(x[0], V{})).v;  // within 2^-48
   const Ex<V, W> e = expm1_core<V, W>(to<W>(Ex<V, 1>{{-y}})), xe = x * e;
-  V t[3 * W];
-  for (int i = 0; i < W; ++i) {
-    t[3 * i] = x[i];
-    t[3 * i + 1] = e[i];
-    t[3 * i + 2] = xe[i];
+  Ex<V, W> z;
+  if constexpr (W == 2) {
+    z = plus<2>(plus<2>(x, e), xe);
+  } else {
+    V t[3 * W];
+    for (int i = 0; i < W; ++i) {
+      t[3 * i] = x[i];
+      t[3 * i + 1] = e[i];
+      t[3 * i + 2] = xe[i];
+    }
+    z = settled<W>(t);
   }
-  const Ex<V, W> z = settled<W>(t);
-  Ex<V, W> r = to<W>(Ex<V, 1>{{y}}) + z * series<V, W>(-z, constants().inverse, 1, 50.0, W + 1);
+  Ex<V, W> r = to<W>(Ex<V, 1>{{y}}) + z * series<V, W>(-z, constants().inverse, 1, 47.0, W + 1);
   if (any<V>(tiny)) r = select<V, W>(tiny, tiny_part<V, W>(tiny, d, -0.5), r);
   return r;
 }
@@ -460,15 +548,7 @@ HYPGEO_MF Ex<V, W> log(const Ex<V, W>& x) {
   s.m = times(s.m, hypgeo::select<V>(high, splat<V>(0.5), splat<V>(1.0)));
   s.k = hypgeo::select<V>(high, s.k + 1.0, s.k);
   const Ex<V, W> core = log1p_core<V, W>(plus<W>(s.m, Ex<V, 1>{{splat<V>(-1.0)}}));
-  if (!any<V>(s.k != 0.0)) return core;
-  V t[3 * W + 2];
-  for (int i = 0; i < W; ++i) t[i] = core[i];
-  for (int i = 0; i <= W; ++i) {
-    const DD<V> p = two_prod<V>(s.k, splat<V>(kLogTwo[i]));
-    t[W + 2 * i] = p.hi;
-    t[W + 2 * i + 1] = p.lo;
-  }
-  return settled<W>(t);
+  return any<V>(s.k != 0.0) ? plus_log_two<V, W>(core, s.k) : core;
 }
 
 template <class V, int W>
@@ -558,7 +638,7 @@ HYPGEO_MF Ex<V, W> reduced(const Ex<V, W>& x, V& quarters) {
   for (int i = 0; i < W; ++i) t[i] = x[i];
   quarters = V{};
   for (int step = 0; step < 30; ++step) {
-    V q;
+    V q{};
     double most = 0.0;
     for (int i = 0; i < lanes_of<V>; ++i) {
       const double r = lane<V>(t[0], i), turns = std::fabs(r) > 0.7854 ? std::nearbyint(r * 0.6366197723675814) : 0.0;
@@ -577,7 +657,7 @@ HYPGEO_MF Ex<V, W> reduced(const Ex<V, W>& x, V& quarters) {
     settle<V>(t, kRest + 2 * digits);
     for (int i = kRest; i < kRest + 2 * kDigits; ++i) t[i] = V{};
   }
-  Ex<V, W> r;
+  Ex<V, W> r{};
   for (int i = 0; i < W; ++i) r[i] = t[i];
   return r;
 }
@@ -585,7 +665,7 @@ HYPGEO_MF Ex<V, W> reduced(const Ex<V, W>& x, V& quarters) {
 template <class V, int W>
 HYPGEO_MF Ex<V, W> sin(const Ex<V, W>& x, bool cosine) {
   const Constants& constant = constants();
-  V q;
+  V q{};
   const Ex<V, W> r = reduced<V, W>(x, q);
   if (cosine) q = hypgeo::select<V>(q == 3.0, V{}, q + 1.0);  // cos x = sin(x + pi / 2)
   const Mask<V> tiny = vabs<V>(r[0]) < kTiny, swap = (q == 1.0) | (q == 3.0);

@@ -119,6 +119,7 @@ HYPGEO_HD DD<V> two_sum_of(V a, V b) {
 template <class T, class V>
 HYPGEO_HD void settle_cut(V* t, int n) {
   for (int pass = 0; pass < n; ++pass) {
+    if (pass) stand_alone<V>(t, n);
     Mask<V> moved = V{} != V{};
     for (int i = n - 2; i >= 0; --i) {
       const DD<V> s = two_sum_of<T, V>(t[i], t[i + 1]);
@@ -129,13 +130,6 @@ HYPGEO_HD void settle_cut(V* t, int n) {
     if (!any<V>(moved & finite<V>(t[0]))) break;
   }
 }
-// Beside an infinity may stand nans: zeros instead.
-template <class V>
-HYPGEO_HD void stand_alone(V* t, int n) {
-  const Mask<V> good = finite<V>(t[0]);
-  for (int i = 1; i < n; ++i) t[i] = select<V>(good, t[i], V{});
-}
-
 // Makes a settled expansion's parts each the rounding of the rest: exact ties go where the next part points.
 template <class T, class V>
 HYPGEO_HD void strict(V* t, int n) {
