@@ -5,15 +5,20 @@ T. Yu, C. De Sa. Representing Hyperbolic Space Accurately using Multi-Component 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from hypgeo.manifolds.base import Manifold, _number
 from hypgeo.mctensor import MCTensor
 from hypgeo.mctensor.tensor import join
+from hypgeo.ops import halfspace as ops
+from hypgeo.ops import multifloat as mf
+from hypgeo.ops.special import asinh
 
 __all__ = ["MCHalfSpace"]
 
@@ -51,6 +56,79 @@ def _exponent(*sizes: Tensor) -> Tensor:
     return torch.where(top.isfinite(), torch.frexp(top.double()).exponent, 0).clamp(-1020, 1020)
 
 
+def _shape(x: Tensor, n: int) -> Tensor:
+    """Rows (..., d N) as components (..., d, N), without a copy."""
+    return x.unflatten(-1, (n, x.shape[-1] // n)).transpose(-1, -2)
+
+
+def _minus(y: Tensor, x: Tensor, n: int) -> Tensor:
+    """The nearest floats to the coordinates of y - x, (..., d), of any rows of components."""
+    a, b = _shape(y, n), _shape(x, n)
+    if 2 * n <= 8:
+        return mf.renorm(torch.cat((a, -b), -1))[..., 0]
+    return mf.sub(mf.renorm(a), mf.renorm(b))[..., 0]
+
+
+def _power(exponent: Tensor) -> Tensor:
+    return torch.ldexp(torch.ones_like(exponent, dtype=torch.float64), exponent)
+
+
+class _Dist(torch.autograd.Function):
+    """Distances of rows (..., d N) and (..., d N), K = -1: differences of coordinates in all their components, and
+    the rest, which loses no digit, in float64.  Second derivatives are those of :meth:`MCHalfSpace._dist`."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor, space: MCHalfSpace) -> Tensor:
+        n, d = space.components, x.shape[-1] // space.components
+        w = _minus(y, x, n).double()
+        a, b = (t[..., d - 1 :: d].double().sum(-1, keepdim=True) for t in (x, y))
+        ctx.space = space
+        ctx.save_for_backward(x, y, w, a, b)
+        # t = |w| / 2 sqrt(a b) = r 2^k
+        size = w.abs().amax(-1, keepdim=True)
+        k = torch.where(size.isfinite(), torch.frexp(size).exponent, 0).clamp(min=-1020)
+        v = w * _power(-k)
+        (p, i), (q, j) = torch.frexp(a), torch.frexp(b)
+        odd = (i + j) % 2
+        r = (_dot(v, v) / (p * q * (1 + odd))).sqrt()
+        k = torch.where(size > 0, k - (i + j - odd).div(2, rounding_mode="floor") - 1, 0)
+        far = k > 300
+        t = 2 * asinh(r * _power(torch.where(far, 0, k)))
+        if bool(far.any()):
+            t = torch.where(far, 2 * (torch.where(far, r, 1.0).log() + (k + 1).double() * math.log(2.0)), t)
+        return t.squeeze(-1).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        x, y, w, a, b = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            dist = _plain(ctx.space._dist(ctx.space.unpack(x), ctx.space.unpack(y))).squeeze(-1)
+            wanted = [t for t, asked in zip((x, y), ctx.needs_input_grad, strict=False) if asked]
+            slopes = iter(torch.autograd.grad(dist, wanted, grads[0], create_graph=True))
+            return (*(next(slopes) if asked else None for asked in ctx.needs_input_grad[:2]), None)
+        # With L = |w| sqrt(a b + |w|²/4) = a b sinh D, all scaled to the largest of w, a, b by s:
+        # by x -(h, (rise (a + b) + |h|²) / 2a) / L, and by y (h, (rise (a + b) - |h|²) / 2b) / L
+        g = grads[0].double().unsqueeze(-1)
+        s = _power(-_exponent(w, a, b))
+        w, p, q = w * s, a * s, b * s
+        h, rise = _rows(w)
+        size = w.abs().amax(-1, keepdim=True)
+        unit = torch.where(size > 0, size, 1.0)
+        v = w / unit
+        length = _dot(v, v).sqrt() * unit
+        L = length * (p * q + (length / 2).square()).sqrt()
+        g = torch.where(size > 0, g / torch.where(size > 0, L, 1.0), 0.0)
+        lift, square, level = rise * (p + q), _dot(h, h), g * h * s
+        out: list[Tensor | None] = []
+        for asked, near, sign in zip(ctx.needs_input_grad[:2], (a, b), (-1, 1), strict=True):
+            if asked:
+                slope = torch.cat((sign * level, sign * g * (lift - sign * square) / (2 * near)), -1)
+                out.append(pad(slope.to(x.dtype), (0, x.shape[-1] - slope.shape[-1])))
+            else:
+                out.append(None)
+        return (*out, None)
+
+
 class MCHalfSpace(Manifold):
     """Upper half-space of curvature K = -c < 0 whose d coordinates, the height last, have N components each.
 
@@ -59,13 +137,13 @@ class MCHalfSpace(Manifold):
     Tangent vectors and gradients are laid out alike.  Rows whose components are out of order are taken for what they
     sum to, so that optimisers may add and scale them.
 
-    Distances are plain floats within 1 ulp of those of the exact points given, and first derivatives normwise within
-    2, for N ≥ 2 at any distance that heights reach (normalised radius about 700 in float64, 85 in float32), near and
-    far.  With ε = 2^(10 - N p), p = 53 or 24 bits, ``logmap`` is within ε normwise, and ``expmap`` within ε of its
-    height plus ε of its horizontal part.  A direction of N p bits places the end of a geodesic of length D no better
-    than e^D ε: ``expmap(x, logmap(x, y))`` is within ε (e^D + |y| / height) of y.  No component is smaller than the
-    smallest float, however: a coordinate of size s has N p bits only where s is above 2^(N p - 1074) (2^(N p - 149) in
-    float32), and below that an absolute error of that float.
+    Distances are plain floats within 4 ulp of those of the exact points given, 5 where K is not -1, and first
+    derivatives normwise within 8, at any distance that heights reach (normalised radius about 700 in float64, 85 in
+    float32), near and far.  With ε = 2^(10 - N p), p = 53 or 24 bits, ``logmap`` is within ε normwise, and ``expmap``
+    within ε of its height plus ε of its horizontal part.  A direction of N p bits places the end of a geodesic of
+    length D no better than e^D ε: ``expmap(x, logmap(x, y))`` is within ε (e^D + |y| / height) of y.  No component is
+    smaller than the smallest float, however: a coordinate of size s has N p bits only where s is above 2^(N p - 1074)
+    (2^(N p - 149) in float32), and below that an absolute error of that float.
 
     components : N, from 1 to 8.  curvature : one number K < 0; it is not learnt.
 
@@ -93,6 +171,10 @@ class MCHalfSpace(Manifold):
 
     def unpack(self, x: Tensor) -> MCTensor:
         """Rows ``(..., d N)`` as coordinates ``(..., d)``, differentiable."""
+        self._expect(x)
+        return join(_shape(x, self.components), renormalize=True)
+
+    def _expect(self, x: Tensor) -> None:
         n = self.components
         if not isinstance(x, Tensor) or x.dtype not in _FAR:
             what = x.dtype if isinstance(x, Tensor) else type(x).__name__
@@ -104,7 +186,6 @@ class MCHalfSpace(Manifold):
                 f"MCHalfSpace: a point with {n} components has d * {n} columns, got the shape {tuple(x.shape)}; "
                 "convert(x, HalfSpace(), manifold) makes points of plain ones"
             )
-        return join(x.unflatten(-1, (n, x.shape[-1] // n)).transpose(-1, -2), renormalize=True)
 
     def pack(self, x: Tensor) -> Tensor:
         """Coordinates ``(..., d)`` as rows ``(..., d N)``, differentiable; inverse of :meth:`unpack`."""
@@ -138,8 +219,8 @@ class MCHalfSpace(Manifold):
     # ------------------------------------------------------------------------------------------ the formulas
     # on MCTensors (..., d), K = -1; numbers keep the last axis as length 1
     def _dist(self, x: Tensor, y: Tensor, c: Tensor | None = None) -> Tensor:
-        # 2 asinh(t), t = |y - x| / 2 sqrt(a b), a and b the heights, all three divided by powers of two, so that
-        # t = ldexp(r, k); where that may overflow 2 log(2 t)
+        # To N components: 2 asinh(t), t = |y - x| / 2 sqrt(a b), a and b the heights, all three divided by powers of
+        # two, so that t = ldexp(r, k); where that may overflow 2 log(2 t).
         w, a, b = y - x, x[..., -1:], y[..., -1:]
         with torch.no_grad():
             i, j = _exponent(_value(a)), _exponent(_value(b))
@@ -225,16 +306,26 @@ class MCHalfSpace(Manifold):
     # ------------------------------------------------------------------------------------------ verbs
     def dist(self, x: Tensor, y: Tensor, *, keepdim: bool = False) -> Tensor:
         """Distance ``(..., d N), (..., d N) -> (...)``; 0 with gradient 0 where the points are equal."""
-        return self._leave(self._scaled(self._dist(*self._read(x, y)), -0.5), keepdim)
+        x, y = self._pair(x, y)
+        out = _Dist.apply(x, y, self)
+        c = float(self.c)
+        return _number(out if c == 1 else out / c**0.5, keepdim)
 
     def dist2(self, x: Tensor, y: Tensor, *, keepdim: bool = False) -> Tensor:
-        """Squared distance."""
-        return self._leave(self._scaled(self._dist(*self._read(x, y)).square(), -1), keepdim)
+        """Squared distance, within 9 ulp."""
+        return self.dist(x, y, keepdim=keepdim).square()
 
     def dist0(self, x: Tensor, *, keepdim: bool = False) -> Tensor:
         """Distance from the origin."""
-        (a,) = self._read(x)
-        return self._leave(self._scaled(self._dist(self._origin(a), a), -0.5), keepdim)
+        return self.dist(self.origin(x.shape[-1], dtype=x.dtype, device=x.device), x, keepdim=keepdim)
+
+    def _pair(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows of one dtype and shape."""
+        for t in (x, y):
+            self._expect(t)
+        dtype = torch.promote_types(x.dtype, y.dtype)
+        x, y = torch.broadcast_tensors(x.to(dtype), y.to(dtype))
+        return x, y
 
     @staticmethod
     def _leave(out: Tensor, keepdim: bool) -> Tensor:  # type: ignore[override]
@@ -299,6 +390,58 @@ class MCHalfSpace(Manifold):
         """u, broadcast against x, with its components in order."""
         v = self.pack(self._read(u)[0])
         return v.expand(torch.broadcast_shapes(x.shape, v.shape))
+
+    # ------------------------------------------------------------------------------------------ steps of optimisers
+    # The way from x is found in plain floats, as seen from x, and added in all components: off by 8 ulp of the way.
+    def _step(self, x: Tensor, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The new row, and old and new point moved so that the old one is over 0."""
+        n, d = self.components, x.shape[-1] // self.components
+        a = x[..., d - 1 : d]
+        start = torch.cat((torch.zeros_like(u[..., : d - 1]), a.expand(*u.shape[:-1], 1)), -1)
+        end = ops.expmap(start, u[..., :d] if n == 1 else u.unflatten(-1, (n, d)).sum(-2), 1.0)
+        c = mf.renorm(_shape(x.expand_as(u), n))
+        way = mf.from_float(end[..., :-1], n)
+        height = mf.mul(c[..., -1:, :], mf.from_float(end[..., -1:] / a, n))
+        new = torch.cat((mf.add(c[..., :-1, :], way), height), -2).transpose(-1, -2).flatten(-2)
+        limit = torch.finfo(x.dtype)
+        low, high = (
+            ~(new[..., d - 1 : d] >= limit.tiny) & end.isfinite().all(-1, keepdim=True),
+            new[..., d - 1 : d] > limit.max,
+        )
+        if bool((low | high).any()):
+            column = torch.arange(new.shape[-1], device=x.device)
+            edge = torch.where(low, new.new_tensor(limit.tiny), new.new_tensor(limit.max))
+            new = torch.where((low | high) & (column % d == d - 1), torch.where(column == d - 1, edge, 0.0), new)
+        return new, start, end
+
+    def _quick(self, *rows: Tensor) -> bool:
+        """Whether these are rows of one dtype that need no derivative."""
+        for t in rows:
+            self._expect(t)
+        return len({t.dtype for t in rows}) == 1 and not (
+            torch.is_grad_enabled() and any(t.requires_grad for t in rows)
+        )
+
+    def retr(self, x: Tensor, u: Tensor) -> Tensor:
+        """The retraction of the optimisers: the exponential map, the way from x to 8 ulp of the dtype; x for u = 0."""
+        if not self._quick(x, u):
+            return self.expmap(x, u)
+        return self._step(*torch.broadcast_tensors(x, u))[0]
+
+    def retr_transp(self, x: Tensor, u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """``y = retr(x, u)`` and v transported from x to y, to 8 ulp of the dtype where no derivative is asked for."""
+        if not self._quick(x, u, v):
+            return self.expmap_transp(x, u, v)
+        x, u, v = torch.broadcast_tensors(x, u, v)
+        new, start, end = self._step(x, u)
+        n, d = self.components, x.shape[-1] // self.components
+        return new, pad(ops.transp(start, end, v.unflatten(-1, (n, d)).sum(-2), 1.0), (0, (n - 1) * d))
+
+    def component_inner(self, x: Tensor, u: Tensor, v: Tensor | None = None) -> Tensor:
+        """``inner`` of plain floats, (..., 1)."""
+        n, d = self.components, x.shape[-1] // self.components
+        p, q = (t.unflatten(-1, (n, d)).sum(-2) / x[..., d - 1 : d] for t in (u, u if v is None else v))
+        return _dot(p, q) / self.c.to(x)
 
     def normal_coordinates(self, x: Tensor) -> Tensor:
         """Normal coordinates at the origin, plain floats ``(..., d N) -> (..., d)``, as the other models have them."""

