@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from hypgeo.manifolds.tiling import Tiling
-from hypgeo.ops import _exact
+from hypgeo.ops import exact
 
 __all__ = ["HTiling"]
 
@@ -63,6 +63,6 @@ class HTiling(Tiling):
         reason = self.why_not(row, inside=False)
         if row.dim() != 1 or reason is not None:
             raise ValueError(f"point takes one row of {self.name}: {reason or f'its shape is {tuple(row.shape)}'}")
-        position, h, j = _exact.half_split(row.tolist(), self.dim)
-        with decimal.localcontext(_exact.context(digits)):
-            return tuple(_exact.decimal_of((m, e + j)) for m, e in [*position, _exact.dyadic(h)])
+        position, h, j = exact.half_split(row.tolist(), self.dim)
+        with decimal.localcontext(exact.context(digits)):
+            return tuple(exact.decimal_of((m, e + j)) for m, e in [*position, exact.dyadic(h)])

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from hypgeo.manifolds.tiling import Tiling
-from hypgeo.ops import _exact
+from hypgeo.ops import exact
 from hypgeo.ops.special import dot
 
 __all__ = ["LTiling"]
@@ -20,8 +20,8 @@ class LTiling(Tiling):
 
     A row has 2 + 9 L columns: two spatial coordinates x of the hyperboloid (time is derived) in the square
     F = {2 x_1^2 - x_2^2 <= 1, 2 x_2^2 - x_1^2 <= 1}, then the 3 x 3 integers g, row by row, in L limbs (signed digits
-    to the base 2^24), limb by limb, the lowest first.  L = diag(sqrt 3, 1, 1).  Points are those of :class:`Lorentz`; the
-    origin is the centre of the tile g = 1.  float64 rows hold a point to 2^-52 of the unit of length at any radius,
+    to the base 2^24), limb by limb, the lowest first.  L = diag(sqrt 3, 1, 1).  Points are those of :class:`Lorentz`;
+    the origin is the centre of the tile g = 1.  float64 rows hold a point to 2^-52 of the unit of length at any radius,
     float32 rows to 2^-23.  Where rounding puts a point on the other side of a boundary, it has that tile.
 
     The distance of points on both sides of a boundary and nearer than 1e-11 is found in decimals, slowly.
@@ -63,9 +63,9 @@ class LTiling(Tiling):
         reason = self.why_not(row[None], inside=False)
         if row.dim() != 1 or reason is not None:
             raise ValueError(f"point takes one row of {self.name}: {reason or f'its shape is {tuple(row.shape)}'}")
-        x, g = _exact.plane_split(row.tolist())
+        x, g = exact.plane_split(row.tolist())
         size = max(map(int.bit_length, g))
-        with decimal.localcontext(_exact.context(digits + 60 + (2 * size) // 3)):  # rows of g may cancel on x
-            p = _exact.plane_point(x, g)
-        with decimal.localcontext(_exact.context(digits)):
+        with decimal.localcontext(exact.context(digits + 60 + (2 * size) // 3)):  # rows of g may cancel on x
+            p = exact.plane_point(x, g)
+        with decimal.localcontext(exact.context(digits)):
             return tuple(+v for v in p)

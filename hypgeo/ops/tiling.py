@@ -10,7 +10,7 @@ Limbs are signed digits to the base 2^24, in [-2^23, 2^23), the lowest first and
 columns of zeros at the end change nothing and make room for larger integers.
 
 Functions take `dim`, d of the H-tiling or 0.  Source: T. Yu, C. De Sa. Numerically Accurate Hyperbolic Embeddings Using
-Tiling-Based Models. NeurIPS 2019.  csrc/tiling has the geometry; :mod:`hypgeo.ops._exact` is the plain body.
+Tiling-Based Models. NeurIPS 2019.  csrc/tiling has the geometry; :mod:`hypgeo.ops.exact` is the plain body.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from hypgeo import _C
-from hypgeo.ops import _exact
+from hypgeo.ops import exact
 
 __all__ = ["head", "integers", "limbs_of", "match", "pairs", "pull", "step", "view", "why_not", "width_of"]
 
@@ -83,17 +83,17 @@ def _finite(row: Sequence[float]) -> bool:
     return all(map(math.isfinite, row))
 
 
-def _view_row(x: list[float], y: list[float], dim: int) -> _exact.View:
+def _view_row(x: list[float], y: list[float], dim: int) -> exact.View:
     if not (_finite(x) and _finite(y)):
         d = _dim(dim)
         return math.nan, [math.nan] * d, [math.nan] * d, [math.nan] * (d - 1)
-    return _exact.half_view(x, y, dim) if dim else _exact.plane_view(x, y)
+    return exact.half_view(x, y, dim) if dim else exact.plane_view(x, y)
 
 
 def _step_row(x: list[float], u: list[float] | None, dim: int, bits: int, least: int) -> list[float] | None:
     if not (_finite(x) and (u is None or _finite(u))):
         return None
-    return _exact.half_step(x, u, dim, bits, least) if dim else _exact.plane_step(x, u, bits, least)
+    return exact.half_step(x, u, dim, bits, least) if dim else exact.plane_step(x, u, bits, least)
 
 
 # ---------------------------------------------------------------------------------------------------- ops
@@ -215,12 +215,12 @@ def why_not(x: Tensor, dim: int, inside: bool) -> str | None:
     if dim:
         return None
     op = _native("tiling_fault")
-    codes = torch.tensor([_exact.plane_fault(r) for r in x.tolist()]) if op is None else op(x.contiguous())
+    codes = torch.tensor([exact.plane_fault(r) for r in x.tolist()]) if op is None else op(x.contiguous())
     wrong = codes.nonzero()
     if len(wrong):
         return f"row {int(wrong[0])}: its integers are none of the group's: {_FAULTS[int(codes[wrong[0]]) - 1]}"
     if inside:
         for i, r in enumerate(offset.tolist()):
-            if not _exact.inside(r):
+            if not exact.inside(r):
                 return f"row {i}: {_OUTSIDE}"
     return None

@@ -264,7 +264,11 @@ def plane_view(x: Row, y: Row) -> View:
             a, b = (on_hyperboloid([Decimal(v) for v in t]) for t in (p, q))
             found, certain = [], True
             for near, far, move in ((a, b, m), (b, a, back)):
-                z = far if rel == ONE else [sum((move[3 * i + k] * far[k] for k in range(3)), Decimal(0)) for i in range(3)]
+                z = (
+                    far
+                    if rel == ONE
+                    else [sum((move[3 * i + k] * far[k] for k in range(3)), Decimal(0)) for i in range(3)]
+                )
                 s = _from_frame(near, z)
                 length = (s[0] * s[0] + s[1] * s[1]).sqrt()
                 if rel == ONE:
@@ -311,7 +315,7 @@ def inside(x: Sequence[float]) -> bool:
 
 
 def plane_land(x: list[float], g: Matrix, bits: int, least: int) -> list[float]:
-    """The one row of an offset that is rounded, and within rounding of F: nudged into it; at a corner the first tile."""
+    """The one row of a rounded offset within rounding of F: nudged into it, and at a corner in the first tile."""
     kind = np.float32 if bits == 24 else np.float64
     while not inside(x):
         i = int(abs(x[1]) > abs(x[0]))
@@ -387,3 +391,105 @@ def plane_point(x: Sequence[float], g: Matrix) -> list[Decimal]:
     v[0] /= root
     out = [sum((g[3 * i + k] * v[k] for k in range(3)), Decimal(0)) for i in range(3)]
     return [out[0] * root, *out[1:]]
+
+
+# ---------------------------------------------------------------------------------------------------- other models
+# Points of all models as decimals of K = -1, in the precision at work: half-space coordinates, height last, or those of
+# the hyperboloid, time first.  Origins and directions correspond as hypgeo.ops.convert says.
+
+
+def half_of(p: Sequence[Decimal]) -> list[Decimal]:
+    """From the hyperboloid."""
+    h = 1 / (p[0] - p[-1])
+    return [*(v * h for v in p[1:-1]), h]
+
+
+def hyperboloid_of(p: Sequence[Decimal]) -> list[Decimal]:
+    """From the half-space."""
+    h, q = p[-1], sum((v * v for v in p[:-1]), Decimal(0))
+    return [(q + h * h + 1) / (2 * h), *(v / h for v in p[:-1]), (q + h * h - 1) / (2 * h)]
+
+
+def as_float(x: Decimal, dtype_bits: int) -> float:
+    """x correctly rounded to float64 (53 bits) or float32 (24), infinite beyond them."""
+    m, e = from_decimal(x)
+    least, most = (-1074, 1024) if dtype_bits == 53 else (-149, 128)
+    top = m.bit_length() + e  # |x| < 2^top
+    if m == 0 or top < least:
+        return math.copysign(0.0, m)
+    if top > most + 1:
+        return math.copysign(math.inf, m)
+    value = nearest((m, e), min(dtype_bits, top - least)) if top > least else math.copysign(math.ldexp(1, least), m)
+    return value if abs(value) < 2.0 ** (most - 1) * 2 else math.copysign(math.inf, m)
+
+
+def digits_of(row: Row, d: int) -> int:
+    """Digits that hold the row's point in any model, and what cancels on the way: three times its radius (in e-folds).
+
+    d: as in :mod:`hypgeo.ops.tiling`, -1 for a row of floats in another model.
+    """
+    if d < 0:
+        bits = 110 + 4 * max((abs(math.frexp(v)[1]) for v in row), default=0)
+    elif d == 0:
+        x, g = plane_split(row)
+        bits = max(map(int.bit_length, g)) + 2 * max(1, math.frexp(math.hypot(*x))[1])
+    else:
+        position, h, j = half_split(row, d)
+        bits = abs(j + math.frexp(h)[1]) + 2 * max(0, *(m.bit_length() + e + j for m, e in position if m), 0)
+    return math.ceil(0.302 * 3 * bits) + 120
+
+
+def as_half(row: Row, d: int) -> list[Decimal]:
+    """Half-space coordinates of a row of a tiling."""
+    if d == 0:
+        return half_of(plane_point(*plane_split(row)))
+    position, h, j = half_split(row, d)
+    return [Decimal(m) * Decimal(2) ** (e + j) for m, e in [*position, dyadic(h)]]
+
+
+def as_hyperboloid(row: Row, d: int) -> list[Decimal]:
+    return plane_point(*plane_split(row)) if d == 0 else hyperboloid_of(as_half(row, d))
+
+
+def from_half(p: Sequence[Decimal], d: int, bits: int, least: int) -> list[float] | None:
+    """The row of a tiling, from half-space coordinates to twice as many digits as they hold of their distance."""
+    if d == 0:
+        return from_hyperboloid(hyperboloid_of(p), d, bits, least)
+    fine = math.ceil(decimal.getcontext().prec * math.log2(10))
+    return half_place([from_decimal(v, fine) for v in p[:-1]], from_decimal(p[-1]), 0, d, bits, least)
+
+
+def from_hyperboloid(p: Sequence[Decimal], d: int, bits: int, least: int) -> list[float] | None:
+    if d:
+        return from_half(half_of(p), d, bits, least)
+    scale = math.ceil(decimal.getcontext().prec * math.log2(10) / 2) + 100
+    unit = Decimal(2) ** scale
+    time = (1 + p[1] * p[1] + p[2] * p[2]).sqrt() / Decimal(3).sqrt()
+    return plane_place([int((v * unit).to_integral_value()) for v in (time, p[1], p[2])], scale, ONE, bits, least)
+
+
+def from_model(row: Row, name: str, root: Decimal) -> list[Decimal]:
+    """Hyperboloid coordinates of floats in a model of curvature -root^2."""
+    b = [Decimal(v) * root for v in row]
+    if name == "HalfSpace":  # whose points do not depend on the curvature
+        return hyperboloid_of([Decimal(v) for v in row])
+    if name == "Lorentz":
+        b = b[1:]
+        return [(1 + sum((v * v for v in b), Decimal(0))).sqrt(), *b]
+    gap = 1 - sum((v * v for v in b), Decimal(0))
+    if gap <= 0:
+        raise ValueError(f"a row of {name} lies on the rim or outside; call projx")
+    if name == "Klein":
+        return [1 / gap.sqrt(), *(v / gap.sqrt() for v in b)]
+    return [(2 - gap) / gap, *(2 * v / gap for v in b)]
+
+
+def to_model(row: Row, d: int, name: str, root: Decimal) -> list[Decimal]:
+    """Coordinates in a model of curvature -root^2 of a row of a tiling."""
+    if name == "HalfSpace":
+        return as_half(row, d)
+    p = as_hyperboloid(row, d)
+    if name == "Lorentz":
+        return [v / root for v in p]
+    under = p[0] if name == "Klein" else 1 + p[0]
+    return [v / under / root for v in p[1:]]
