@@ -77,9 +77,12 @@ _MAPS: dict[tuple[Any, Any], Op] = {
 def _in_decimals(x: Tensor, source: Any, target: Any) -> Tensor:
     """Where a tiling is one of the two."""
     columns = x.shape[-1]
+    several = next((m for m in (source, target) if isinstance(m, MCHalfSpace)), None)
     if isinstance(source, Tiling):
         source.renormalize(x[..., :0, :] if x.dim() > 1 else x[None][:0])  # refuses what has no rows
         dim = source.dim
+    elif source is several:
+        dim = source.unpack(x).shape[-1]
     else:
         dim = columns - isinstance(source, Lorentz)
     if isinstance(target, Tiling) and dim != target.dim:
@@ -100,8 +103,13 @@ def _in_decimals(x: Tensor, source: Any, target: Any) -> Tensor:
     for row in x.detach().reshape(-1, columns).double().tolist():
         if not all(map(math.isfinite, row)):
             raise ValueError(f"convert takes finite rows, got {row}")
-        with decimal.localcontext(exact.context(exact.digits_of(row, code))):
+        # sums of components have up to 1,100 digits before the point and behind it
+        digits = 2400 if source is several else exact.digits_of(row, code) + 16 * getattr(target, "components", 0)
+        with decimal.localcontext(exact.context(digits)):
             root = c.sqrt()
+            if several is not None and target is several:
+                rows.append(exact.components_of(exact.as_half(row, code), several.components, bits))
+                continue
             if not isinstance(target, Tiling):
                 p = exact.to_model(row, code, target.name, root)
                 if isinstance(target, Lorentz) and p[0] > most:  # the point of that direction at the largest time
@@ -110,8 +118,9 @@ def _in_decimals(x: Tensor, source: Any, target: Any) -> Tensor:
                 continue
             if isinstance(source, Tiling):
                 p = exact.as_half(row, code) if target.code else exact.as_hyperboloid(row, code)
-            elif target.code and source.name == "HalfSpace":
-                p = [Decimal(v) for v in row]
+            elif source is several or (target.code and source.name == "HalfSpace"):
+                p = [sum(map(Decimal, row[i::dim]), Decimal(0)) for i in range(dim)]
+                p = p if target.code else exact.hyperboloid_of(p)
             else:
                 p = exact.from_model(row, source.name, root)
                 p = exact.half_of(p) if target.code else p
@@ -120,10 +129,13 @@ def _in_decimals(x: Tensor, source: Any, target: Any) -> Tensor:
             if made is None:
                 raise ValueError(f"{target.name} ends at radius 5.8 million, and a row of {source.name} lies beyond")
             rows.append(made)
-    least = target.width() if isinstance(target, Tiling) else dim + isinstance(target, Lorentz)
+    least = target.width() if isinstance(target, Tiling) else target.ambient_dim(dim) if target is several else dim
+    least += isinstance(target, Lorentz)
     width = max((len(r) for r in rows), default=least)
     rows = [r + [0.0] * (width - len(r)) for r in rows]
     out = torch.tensor(rows, dtype=torch.float64).reshape(*x.shape[:-1], width)
+    if several is not None and target is several:
+        return several.projx(out.to(x.dtype))
     if isinstance(target, Tiling | Lorentz):
         return out.to(x.dtype)
     # where the target has no such float, what its class documents; a Klein ball is as large as Poincaré's
@@ -138,7 +150,7 @@ def convert(x: Tensor, source: Manifold | Klein, target: Manifold | Klein) -> Te
     for the point, its class says what is returned.  Differentiable twice in x and in the source's curvature;
     :mod:`hypgeo.ops.convert` states the error bounds.
 
-    From and to the tilings, :class:`HTiling` and :class:`LTiling`, in decimals of as many digits as the points need:
+    From and to the tilings, :class:`HTiling` and :class:`LTiling` (several components too), in decimals of as many digits as the points need:
     floats are correctly rounded, integers exact and offsets correctly rounded, at any radius; without derivatives, and
     row by row (a millisecond near the origin, a second or so at radius 10,000).
     """
@@ -152,12 +164,12 @@ def convert(x: Tensor, source: Manifold | Klein, target: Manifold | Klein) -> Te
             f"convert needs equal curvatures, got {source!r} and {target!r}; "
             "to change the curvature, scale tangent vectors: target.expmap0(k * source.logmap0(x))"
         )
+    if isinstance(source, Tiling) or isinstance(target, Tiling):
+        return _in_decimals(x, source, target)
     if isinstance(target, MCHalfSpace):
         return target.from_model(x, source)
     if isinstance(source, MCHalfSpace):
         return source.to_model(x, target)
-    if isinstance(source, Tiling) or isinstance(target, Tiling):
-        return _in_decimals(x, source, target)
     if type(source) is type(target):
         return x.clone()
     return _MAPS[type(source), type(target)](x, source.c)

@@ -423,6 +423,16 @@ def as_float(x: Decimal, dtype_bits: int) -> float:
     return value if abs(value) < 2.0 ** (most - 1) * 2 else math.copysign(math.inf, m)
 
 
+def components_of(p: Sequence[Decimal], n: int, bits: int) -> list[float]:
+    """n floats a number, each the rounding of the rest: first those of all numbers, then the second ones, ..."""
+    out: list[float] = []
+    rest = list(p)
+    for _ in range(n):
+        out += (some := [as_float(v, bits) for v in rest])
+        rest = [v - Decimal(f) if math.isfinite(f) else Decimal(0) for v, f in zip(rest, some, strict=True)]
+    return out
+
+
 def digits_of(row: Row, d: int) -> int:
     """Digits that hold the row's point in any model, and what cancels on the way: three times its radius (in e-folds).
 

@@ -9,7 +9,7 @@ from mpmath import mpf
 from tilings import bits, half_dist, half_pairs, half_point, plane_pairs, plane_point
 from torch import Tensor
 
-from hypgeo import HalfSpace, HTiling, Klein, Lorentz, LTiling, PoincareBall, convert
+from hypgeo import HalfSpace, HTiling, Klein, Lorentz, LTiling, MCHalfSpace, PoincareBall, convert
 
 MODELS = {"ball": PoincareBall, "hyperboloid": Lorentz, "half-space": HalfSpace, "klein": Klein}
 
@@ -138,3 +138,22 @@ def test_what_it_refuses() -> None:
         convert(bad, h, HalfSpace())
     assert convert(x[:0], h, HalfSpace()).shape == (0, 3) and convert(x[:0, :3], HalfSpace(), h).shape == (0, 6)
     assert convert(x[0], h, Lorentz()).shape == (4,)
+
+
+@pytest.mark.parametrize("space", [HTiling(2), HTiling(3), LTiling()], ids=str)
+def test_components_and_back(space: HTiling | LTiling) -> None:
+    """A tile and an offset are at most 53 + 1.5 radius bits beyond the point: four components hold them."""
+    target = MCHalfSpace(components=4)
+    x = points(space, 40.0)
+    got = convert(x, space, target)
+    assert got.shape == (*x.shape[:-1], 4 * space.dim)
+    with mpmath.workprec(2000):
+        for row, found in zip(x.tolist(), got.tolist(), strict=True):
+            for i, want in enumerate(exact_half(row, space)):
+                off = abs(mpmath.fsum(found[i :: space.dim]) - want)
+                assert off <= abs(want) * mpf(2) ** -208
+                assert off == 0 or isinstance(space, LTiling)
+    back = convert(got, target, space)
+    assert torch.equal(back, x[..., : back.shape[-1]]) and not x[..., back.shape[-1] :].any()
+    far = convert(points(space, 2000.0, 2), space, target)  # heights end
+    assert far.isfinite().all() and (far[..., space.dim - 1] > 0).all()

@@ -1,0 +1,116 @@
+"""What a distance costs in exact spaces, against float64's, and how many nearest neighbours a second they answer.
+
+    python benchmarks/exact.py           the tables
+    python benchmarks/exact.py --write   also benchmarks/exact.md
+
+Points are drawn at a distance from the origin in random directions of the plane; a time is the best of rounds that take
+all spaces in turn.  `nearest` is Embedding.nearest on WordNet's nouns, below $HYPGEO_DATA, as TreeEmbedder places them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "embeddings"))
+from measure import machine
+
+from hypgeo import Embedding, HalfSpace, HTiling, LTiling, MCHalfSpace, TreeEmbedder, convert, data
+from hypgeo.manifolds import Manifold
+
+FOLDER = Path(__file__).parent
+RADII = (10, 100, 1_000, 10_000, 100_000)
+ROUNDS = 5
+
+
+def directions(n: int, radius: float) -> Tensor:
+    """(n, 2) vectors of this length, in even directions."""
+    angle = 2 * math.pi * torch.rand(n, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    return radius * torch.stack((angle.cos(), angle.sin()), 1)
+
+
+def at(space: Manifold, radius: float, n: int) -> Tensor:
+    """n points of a space that far from its origin."""
+    if isinstance(space, MCHalfSpace):
+        return convert(at(HalfSpace(), radius, n), HalfSpace(), space)
+    return space.from_normal_coordinates(directions(n, radius)).contiguous()
+
+
+def least(work: Sequence[Callable[[], object]]) -> list[float]:
+    """The least seconds of each, over rounds that take them in turn."""
+    best = [math.inf] * len(work)
+    for _ in range(ROUNDS):
+        for i, do in enumerate(work):
+            start = time.perf_counter()
+            do()
+            best[i] = min(best[i], time.perf_counter() - start)
+    return best
+
+
+def costs() -> str:
+    """Nanoseconds a distance, and in units of float64's in the half-space."""
+    cases: list[tuple[str, Manifold, float, int]] = [("HalfSpace, float64", HalfSpace(), 10, 1 << 15)]
+    cases += [(f"MCHalfSpace, N = {n}", MCHalfSpace(n), 10, 1 << 13) for n in (1, 2, 3, 4, 8)]
+    for r in RADII:
+        n = max(64, min(1 << 15, (1 << 19) // r))
+        cases += [("HTiling", HTiling(), r, n), ("LTiling", LTiling(), r, min(n, 1 << 13) if r < 10_000 else 16)]
+    points = []
+    for _, space, r, n in cases:
+        x = at(space, r, n)
+        points.append((space, x, x.roll(1, 0).contiguous()))
+    seconds = least([lambda s=s, x=x, y=y: s.dist(x, y) for s, x, y in points])
+    ns = [1e9 * t / len(x) for t, (_, x, _) in zip(seconds, points, strict=True)]
+    lines = [
+        "| space | radius | limbs an integer | bytes a point | ns a distance | × float64 |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
+    for (name, space, r, _), (_, x, _), t in zip(cases, points, ns, strict=True):
+        width = x.shape[-1]
+        limbs = str(width - 3 if isinstance(space, HTiling) else (width - 2) // 9) if "Tiling" in name else ""
+        lines.append(f"| {name} | {r:,} | {limbs} | {8 * width:,} | {t:,.0f} | {t / ns[0]:,.1f} |")
+    return "\n".join(lines)
+
+
+def queries() -> str:
+    """Nearest neighbours a second among WordNet's nouns."""
+    graph = data.wordnet_nouns()
+    tree = TreeEmbedder(dim=2, distortion=0.1).fit(graph).embedding_
+    start = at(HalfSpace(), 10, tree.n)
+    forms = [
+        ("HalfSpaceTree", tree),
+        ("HTiling", tree.to_tiling()),
+        ("HalfSpace, float64, other points", Embedding(tree.labels, start, HalfSpace())),
+    ]
+    some = [tree.labels[i] for i in range(0, tree.n, tree.n // 8)]
+    work = [lambda e=e: [e.nearest(u, 10) for u in some] for _, e in forms]
+    lines = ["| space | nodes | MiB | `nearest(u, 10)` a second |", "|---|--:|--:|--:|"]
+    for (name, e), t in zip(forms, least(work), strict=True):
+        lines.append(f"| {name} | {e.n:,} | {e.bytes_per_node * e.n / 2**20:,.0f} | {len(some) / t:,.1f} |")
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", action="store_true", help="write benchmarks/exact.md")
+    args = parser.parse_args(argv)
+    torch.set_num_threads(1)
+    text = (
+        "# What exactness costs\n\nWritten by `python benchmarks/exact.py --write`, whose head says what is measured, "
+        f"one thread.\nMeasured on {machine()}.\n\n## A distance\n\n{costs()}\n\n"
+        f"## Nearest neighbours among WordNet's nouns\n\n{queries()}\n"
+    )
+    print(text)
+    if args.write:
+        (FOLDER / "exact.md").write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
