@@ -22,7 +22,7 @@ from torch import Tensor
 sys.path.append(str(Path(__file__).resolve().parents[1] / "embeddings"))
 from measure import machine
 
-from hypgeo import Embedding, HalfSpace, HTiling, LTiling, MCHalfSpace, TreeEmbedder, convert, data
+from hypgeo import Embedding, HalfSpace, HTiling, LTiling, MCHalfSpace, TreeEmbedder, data
 from hypgeo.manifolds import Manifold
 
 FOLDER = Path(__file__).parent
@@ -38,8 +38,6 @@ def directions(n: int, radius: float) -> Tensor:
 
 def at(space: Manifold, radius: float, n: int) -> Tensor:
     """n points of a space that far from its origin."""
-    if isinstance(space, MCHalfSpace):
-        return convert(at(HalfSpace(), radius, n), HalfSpace(), space)
     return space.from_normal_coordinates(directions(n, radius)).contiguous()
 
 

@@ -104,7 +104,8 @@ def _in_decimals(x: Tensor, source: Any, target: Any) -> Tensor:
         if not all(map(math.isfinite, row)):
             raise ValueError(f"convert takes finite rows, got {row}")
         # sums of components have up to 1,100 digits before the point and behind it
-        digits = 2400 if source is several else exact.digits_of(row, code) + 16 * getattr(target, "components", 0)
+        digits = 2400 if source is several else exact.digits_of(row, code)
+        digits += 16 * target.components if several is not None and target is several else 0
         with decimal.localcontext(exact.context(digits)):
             root = c.sqrt()
             if several is not None and target is several:
@@ -150,9 +151,9 @@ def convert(x: Tensor, source: Manifold | Klein, target: Manifold | Klein) -> Te
     for the point, its class says what is returned.  Differentiable twice in x and in the source's curvature;
     :mod:`hypgeo.ops.convert` states the error bounds.
 
-    From and to the tilings, :class:`HTiling` and :class:`LTiling` (several components too), in decimals of as many digits as the points need:
-    floats are correctly rounded, integers exact and offsets correctly rounded, at any radius; without derivatives, and
-    row by row (a millisecond near the origin, a second or so at radius 10,000).
+    From and to the tilings, :class:`HTiling` and :class:`LTiling`, in decimals of as many digits as the points need:
+    floats and components are correctly rounded, integers exact and offsets correctly rounded, at any radius; without
+    derivatives, and row by row (a millisecond near the origin, a second or so at radius 10,000).
     """
     for m in (source, target):
         if not isinstance(m, PoincareBall | Lorentz | HalfSpace | Klein | MCHalfSpace | Tiling):
