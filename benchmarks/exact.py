@@ -1,10 +1,11 @@
-"""What a distance costs in exact spaces, against float64's, and how many nearest neighbours a second they answer.
+"""What distances of several components cost, against float64's, and how many nearest neighbours a second are found.
 
     python benchmarks/exact.py           the tables
     python benchmarks/exact.py --write   also benchmarks/exact.md
 
-Points are drawn at a distance from the origin in random directions of the plane; a time is the best of rounds that take
-all spaces in turn.  `nearest` is Embedding.nearest on WordNet's nouns, below $HYPGEO_DATA, as TreeEmbedder places them.
+Points lie in random directions of the plane, at distance 10 from the origin; a time is the best of rounds that take all
+spaces in turn.  What tilings cost, at any radius, is in benchmarks/tiling.py.  `nearest` is Embedding.nearest on
+WordNet's nouns, below $HYPGEO_DATA, as TreeEmbedder places them.
 """
 
 from __future__ import annotations
@@ -22,11 +23,10 @@ from torch import Tensor
 sys.path.append(str(Path(__file__).resolve().parents[1] / "embeddings"))
 from measure import machine
 
-from hypgeo import Embedding, HalfSpace, HTiling, LTiling, MCHalfSpace, TreeEmbedder, data
+from hypgeo import Embedding, HalfSpace, MCHalfSpace, TreeEmbedder, data
 from hypgeo.manifolds import Manifold
 
 FOLDER = Path(__file__).parent
-RADII = (10, 100, 1_000, 10_000, 100_000)
 ROUNDS = 5
 
 
@@ -54,25 +54,13 @@ def least(work: Sequence[Callable[[], object]]) -> list[float]:
 
 def costs() -> str:
     """Nanoseconds a distance, and in units of float64's in the half-space."""
-    cases: list[tuple[str, Manifold, float, int]] = [("HalfSpace, float64", HalfSpace(), 10, 1 << 15)]
-    cases += [(f"MCHalfSpace, N = {n}", MCHalfSpace(n), 10, 1 << 13) for n in (1, 2, 3, 4, 8)]
-    for r in RADII:
-        n = max(64, min(1 << 15, (1 << 19) // r))
-        cases += [("HTiling", HTiling(), r, n), ("LTiling", LTiling(), r, min(n, 1 << 13) if r < 10_000 else 16)]
-    points = []
-    for _, space, r, n in cases:
-        x = at(space, r, n)
-        points.append((space, x, x.roll(1, 0).contiguous()))
-    seconds = least([lambda s=s, x=x, y=y: s.dist(x, y) for s, x, y in points])
-    ns = [1e9 * t / len(x) for t, (_, x, _) in zip(seconds, points, strict=True)]
-    lines = [
-        "| space | radius | limbs an integer | bytes a point | ns a distance | × float64 |",
-        "|---|--:|--:|--:|--:|--:|",
-    ]
-    for (name, space, r, _), (_, x, _), t in zip(cases, points, ns, strict=True):
-        width = x.shape[-1]
-        limbs = str(width - 3 if isinstance(space, HTiling) else (width - 2) // 9) if "Tiling" in name else ""
-        lines.append(f"| {name} | {r:,} | {limbs} | {8 * width:,} | {t:,.0f} | {t / ns[0]:,.1f} |")
+    cases: list[tuple[str, Manifold]] = [("HalfSpace, float64", HalfSpace())]
+    cases += [(f"MCHalfSpace, N = {n}", MCHalfSpace(n)) for n in (1, 2, 3, 4, 8)]
+    points = [(space, x := at(space, 10, 1 << 13), x.roll(1, 0).contiguous()) for _, space in cases]
+    ns = [1e9 * t / len(points[0][1]) for t in least([lambda s=s, x=x, y=y: s.dist(x, y) for s, x, y in points])]
+    lines = ["| space | bytes a point | ns a distance | × float64 |", "|---|--:|--:|--:|"]
+    for (name, _), (_, x, _), t in zip(cases, points, ns, strict=True):
+        lines.append(f"| {name} | {8 * x.shape[-1]} | {t:,.0f} | {t / ns[0]:,.1f} |")
     return "\n".join(lines)
 
 
@@ -100,7 +88,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
     text = (
-        "# What exactness costs\n\nWritten by `python benchmarks/exact.py --write`, whose head says what is measured, "
+        "# Distances of several components, and nearest neighbours\n\n"
+        "Written by `python benchmarks/exact.py --write`, whose head says what is measured, "
         f"one thread.\nMeasured on {machine()}.\n\n## A distance\n\n{costs()}\n\n"
         f"## Nearest neighbours among WordNet's nouns\n\n{queries()}\n"
     )
