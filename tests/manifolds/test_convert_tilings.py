@@ -1,4 +1,4 @@
-"""Tilings and the other models: floats correctly rounded, tilings exact to the rounding of their offsets, any radius."""
+"""Tilings and the other models: floats correctly rounded, tilings exact but for their offsets, at any radius."""
 
 import random
 
