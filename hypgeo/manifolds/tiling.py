@@ -19,19 +19,23 @@ from hypgeo.ops import tiling as ops
 __all__ = ["Tiling"]
 
 
-class _Slope(torch.autograd.Function):
-    """g n: a first derivative, which has none itself."""
+class _Opaque(torch.autograd.Function):
+    """A result without a derivative: asking for it is an error, not silence."""
 
     @staticmethod
-    def forward(ctx: Any, g: Tensor, n: Tensor, name: str) -> Tensor:
-        ctx.name = name
-        return g * n
+    def forward(ctx: Any, out: Tensor, why: str, *inputs: Tensor) -> Tensor:
+        ctx.why = why
+        return out.view_as(out)
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> NoReturn:
-        raise NotImplementedError(
-            f"{ctx.name}.dist has first derivatives only; for second ones convert the points to HalfSpace or Lorentz"
-        )
+        raise NotImplementedError(ctx.why)
+
+
+def _first(space: Tiling, slope: Tensor, like: Tensor, *sources: Tensor) -> Tensor:
+    """A first derivative with the columns of its point; it has none itself."""
+    why = f"{space.name}.dist has first derivatives only; for second ones convert the points to HalfSpace or Lorentz"
+    return _Opaque.apply(pad(slope.to(like.dtype), (0, like.shape[-1] - slope.shape[-1])), why, *sources)
 
 
 class _Dist(torch.autograd.Function):
@@ -50,14 +54,9 @@ class _Dist(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, y, nx, ny = ctx.saved_tensors
         out: list[Tensor | None] = []
-        for t, n, asked in zip((x, y), (nx, ny), ctx.needs_input_grad, strict=False):
-            if asked:
-                slope = _Slope.apply(
-                    grads[0].unsqueeze(-1), ctx.space._slope(t.double(), n).to(t.dtype), ctx.space.name
-                )
-                out.append(pad(slope, (0, t.shape[-1] - n.shape[-1])))
-            else:
-                out.append(None)
+        for t, n, asked in zip((x, y), (nx, ny), ctx.needs_input_grad[:2], strict=True):
+            slope = grads[0].unsqueeze(-1) * ctx.space._slope(t.double(), n) if asked else None
+            out.append(None if slope is None else _first(ctx.space, slope, t, grads[0], x, y))
         return (*out, None)
 
 
@@ -67,39 +66,22 @@ class _Pairs(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, y: Tensor, space: Tiling) -> Tensor:
         ctx.space = space
-        ctx.save_for_backward(x, y)
-        return ops.pairs(x.double().contiguous(), y.double().contiguous(), space.code).to(x.dtype)
+        dist, open_ = ops.pairs(x.double().contiguous(), y.double().contiguous(), space.code)
+        ctx.save_for_backward(x, y, *open_)
+        return dist.to(x.dtype)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        x, y = ctx.saved_tensors
+        x, y, *open_ = ctx.saved_tensors
         a, b = x.double().contiguous(), y.double().contiguous()
-        sums = ops.pull(a, b, ctx.space.code, grads[0].double().contiguous(), ctx.needs_input_grad[:2])
+        sums = ops.pull(
+            a, b, ctx.space.code, grads[0].double().contiguous(), (open_[0], open_[1]), ctx.needs_input_grad[:2]
+        )
         out: list[Tensor | None] = []
         for t, total in zip((x, y), sums, strict=True):
-            if total is None:
-                out.append(None)
-                continue
-            slope = ctx.space._slope(t.double(), total).to(t.dtype)
-            if torch.is_grad_enabled():
-                slope = _Slope.apply(grads[0].sum() * 0 + 1, slope, ctx.space.name)
-            out.append(pad(slope, (0, t.shape[-1] - total.shape[-1])))
+            slope = None if total is None else ctx.space._slope(t.double(), total)
+            out.append(None if slope is None else _first(ctx.space, slope, t, grads[0], x, y))
         return (*out, None)
-
-
-class _Opaque(torch.autograd.Function):
-    """A result without a derivative: asking for it is an error, not silence."""
-
-    @staticmethod
-    def forward(ctx: Any, out: Tensor, verb: str, *inputs: Tensor) -> Tensor:
-        ctx.verb = verb
-        return out.view_as(out)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Any) -> NoReturn:
-        raise NotImplementedError(
-            f"{ctx.verb} has no derivative; differentiate dist, dist0, dist2 or pairwise_dist, or call it under no_grad"
-        )
 
 
 class Tiling(Manifold):
@@ -170,7 +152,10 @@ class Tiling(Manifold):
 
     def _mark(self, verb: str, out: Tensor, *inputs: Any) -> Tensor:
         given = [t for t in inputs if isinstance(t, Tensor) and t.requires_grad]
-        return _Opaque.apply(out, f"{self.name}.{verb}", *given) if given and torch.is_grad_enabled() else out
+        if not given or not torch.is_grad_enabled():
+            return out
+        why = f"{self.name}.{verb} has no derivative; differentiate dist, dist0, dist2 or pairwise_dist"
+        return _Opaque.apply(out, f"{why}, or call it under no_grad", *given)
 
     def _unit(self) -> float:
         """The distance of curvature K that is 1 in K = -1."""

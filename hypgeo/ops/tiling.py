@@ -126,8 +126,8 @@ def view(
     return dist, seen[0], seen[1], seen[2]
 
 
-def pairs(x: Tensor, y: Tensor, dim: int) -> Tensor:
-    """Distances (n, m) of all x[i] and y[j]."""
+def pairs(x: Tensor, y: Tensor, dim: int) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """Distances (n, m) of all x[i] and y[j], and which pairs were found in decimals: :func:`pull` asks for them."""
     dist = x.new_empty(len(x), len(y))
     op = _native("tiling_pairs")
     if op is not None:
@@ -137,22 +137,24 @@ def pairs(x: Tensor, y: Tensor, dim: int) -> Tensor:
         i, j = (v.reshape(-1) for v in torch.meshgrid(torch.arange(len(x)), torch.arange(len(y)), indexing="ij"))
     if len(i):
         dist[i, j] = view(x[i].contiguous(), y[j].contiguous(), dim, False)[0]
-    return dist
+    return dist, (i, j)
 
 
-def pull(x: Tensor, y: Tensor, dim: int, grad: Tensor, wants: tuple[bool, bool]) -> tuple[Tensor | None, Tensor | None]:
+def pull(
+    x: Tensor, y: Tensor, dim: int, grad: Tensor, open_: tuple[Tensor, Tensor], wants: tuple[bool, bool]
+) -> list[Tensor | None]:
     """Sums over j of grad[i, j] times the unit vector from x[i] to y[j], (n, d), and likewise for y, (m, d)."""
-    sums = [t.new_empty(len(t), _dim(dim)) if asked else None for t, asked in zip((x, y), wants, strict=True)]
+    sums = [t.new_zeros(len(t), _dim(dim)) if asked else None for t, asked in zip((x, y), wants, strict=True)]
     op = _native("tiling_pull")
     if op is not None:
-        op(x, y, dim, grad, *sums)
-        return sums[0], sums[1]
-    i, j = (v.reshape(-1) for v in torch.meshgrid(torch.arange(len(x)), torch.arange(len(y)), indexing="ij"))
-    units = view(x[i], y[j], dim, True)[1:3]
-    for k, (total, unit) in enumerate(zip(sums, units, strict=True)):
-        if total is not None and unit is not None:
-            total.copy_((grad.unsqueeze(-1) * unit.reshape(len(x), len(y), -1)).sum(1 - k))
-    return sums[0], sums[1]
+        op(x, y, dim, grad, *sums)  # without the pairs that are open
+    i, j = open_
+    if len(i):
+        units = view(x[i].contiguous(), y[j].contiguous(), dim, True)[1:3]
+        for at, total, unit in zip((i, j), sums, units, strict=True):
+            if total is not None and unit is not None:
+                total.index_add_(0, at, grad[i, j].unsqueeze(-1) * unit)
+    return sums
 
 
 def step(x: Tensor, u: Tensor | None, dim: int, dtype: torch.dtype) -> Tensor:

@@ -43,7 +43,7 @@ def test_half_distances(radius: float, d: int, body: str) -> None:
     x, y = half_pairs(radius, d, random.Random(radius), n)
     got, nx, ny, _ = tiling.view(x, y, d, True)
     back = tiling.view(y, x, d, False)[0]
-    square = tiling.pairs(x[:6], y[:6], d)
+    square = tiling.pairs(x[:6], y[:6], d)[0]
     with mpmath.workprec(bits(radius)):
         p, q = ([half_point(r, d) for r in t.tolist()] for t in (x, y))
         for i in range(n):
@@ -76,7 +76,7 @@ def plane_distances(radius: float) -> None:
     x, y = plane_pairs(radius, random.Random(radius), n)
     got, nx, ny, _ = tiling.view(x, y, 0, True)
     back = tiling.view(y, x, 0, False)[0]
-    square = tiling.pairs(x[:3], y[:3], 0)
+    square = tiling.pairs(x[:3], y[:3], 0)[0]
     assert nx is not None and ny is not None
     a, b = x.tolist(), y.tolist()
     with mpmath.workprec(2500):

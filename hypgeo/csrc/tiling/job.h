@@ -22,7 +22,7 @@ using Kernel = void (*)(const Job&, int64_t begin, int64_t end);
 struct Kernels {
   Kernel view;     // dist, and nx, ny, side where asked for, of x[i] and y[i]; dist is -0.0 or below where it is not certain
   Kernel pairs;    // dist (n, m) of x[i] and y[j], rows [begin, end)
-  Kernel pull_x;   // nx[i] = sum_j grad[i, j] n_x(x[i], y[j])
+  Kernel pull_x;   // nx[i] = sum_j grad[i, j] n_x(x[i], y[j]), over the pairs whose distance is certain
   Kernel pull_y;   // ny[j] = sum_i grad[i, j] n_y(x[i], y[j])
   Kernel step;     // out[i] = x[i] in its one form, or exp_x(u)
   Kernel fault;    // of the plane: needed[i] = what is wrong with the integers of x[i]

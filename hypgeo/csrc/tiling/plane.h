@@ -150,7 +150,44 @@ inline bool leads_to(const double* gx, int64_t used_x, const double* gy, int64_t
   return w.carry() + 1 == n && std::equal(mine.begin(), mine.end(), w.digits.begin());
 }
 
-inline void relate(const double* gx, const double* gy, int64_t limbs, Product& w, Seen& out) {
+// The leading 61 bits of g's largest entry, and as many places of the others: g = m 2^e and less than 2^e more.
+inline int64_t leading(const double* g, int64_t used, int64_t* m) {
+  const int64_t first = std::max<int64_t>(0, used - 4);
+  i128 v[kEntries] = {};
+  i128 all = 0;
+  for (int64_t l = used - 1; l >= first; --l)
+    for (int c = 0; c < kEntries; ++c) v[c] = v[c] * (1 << kBits) + limb(g[l * kEntries + c]);
+  for (i128 t : v) all |= t < 0 ? -t : t;
+  const uint64_t high = uint64_t(all >> 64);
+  const int bits = high ? 128 - std::countl_zero(high) : 64 - std::countl_zero(uint64_t(all));
+  const int shift = std::max(0, bits - 61);
+  for (int c = 0; c < kEntries; ++c) m[c] = int64_t(v[c] >> shift);
+  return first * kBits + shift;
+}
+
+// Q to 2^-53 of its largest entry from leading digits alone, where they do not cancel: enough for a long distance.
+inline bool glimpse(const double* gx, int64_t used_x, const double* gy, int64_t used_y, Seen& out) {
+  int64_t a[kEntries], b[kEntries];
+  out.e = leading(gx, used_x, a) + leading(gy, used_y, b);
+  i128 q[kEntries], all = 0;
+  for (int r = 0; r < 3; ++r)
+    for (int c = 0; c < 3; ++c) {
+      const i128 v = i128(3 * a[r]) * b[c] - i128(a[3 + r]) * b[3 + c] - i128(a[6 + r]) * b[6 + c];
+      q[3 * r + c] = r ? -v : v;
+      if (r) all |= v < 0 ? -v : v;
+    }
+  if (all < i128(1) << 118 || out.e <= 0) return false;  // 5 2^62 or less was left out
+  const dd third(0x1.5555555555555p-2, 0x1.5555555555555p-56);
+  for (int c = 0; c < kEntries; ++c) {
+    const dd v = to_dd(q[c] >> 64) * 0x1p-56;
+    out.m[c] = c < 3 ? v * third : v;
+  }
+  out.e += 120;
+  return true;
+}
+
+// rough: what glimpse gives will do.
+inline void relate(const double* gx, const double* gy, int64_t limbs, bool rough, Product& w, Seen& out) {
   const int64_t used_x = used_limbs(gx, limbs), used_y = used_limbs(gy, limbs);
   out.same = used_x == used_y && std::equal(gx, gx + used_x * kEntries, gy);
   if (out.same) {
@@ -171,6 +208,7 @@ inline void relate(const double* gx, const double* gy, int64_t limbs, Product& w
     settle(q, out);
     return;
   }
+  if (rough && glimpse(gx, used_x, gy, used_y, out)) return;
   const int64_t kx = (used_x + 1) / 2, ky = (used_y + 1) / 2;
   for (int64_t n = std::max(kx, ky) <= 8 ? 8 : 5;; n *= 2) {
     const int64_t nx = std::min(n, kx), ny = std::min(n, ky), low = kx - nx + ky - ny;
@@ -190,7 +228,7 @@ inline void relate(const double* gx, const double* gy, int64_t limbs, Product& w
       for (int c = 0; c < kEntries; ++c) {
         dd v(double(w.row(top)[c]));
         for (int64_t p = top - 1; p >= top - 2; --p) v = v * 0x1p48 + double(w.row(p)[c]);
-        out.m[c] = scale(c < 3 ? v / dd(3.0) : v, -96);
+        out.m[c] = (c < 3 ? v / dd(3.0) : v) * 0x1p-96;
           }
       out.e = 48 * (top - 2 + low) + 96;
       return;
@@ -271,7 +309,7 @@ inline void view(const double* x, const double* y, int64_t limbs, bool direction
     return;
   }
   out.side[0] = 1.0;
-  relate(x + kHead, y + kHead, limbs, s.product, s.seen);
+  relate(x + kHead, y + kHead, limbs, !directions, s.product, s.seen);
   const Vector a = on_hyperboloid(dd(x[0]), dd(x[1])), b = on_hyperboloid(dd(y[0]), dd(y[1]));
   const dd r = root3();
   const auto difference = [&](const Vector& z, const Vector& of, dd* w) {

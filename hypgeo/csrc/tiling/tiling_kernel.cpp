@@ -76,6 +76,7 @@ void pull_rows(const Job& job, int64_t begin, int64_t end) {
       const double g = job.grad[a * job.m + b];
       if (g == 0.0) continue;
       space.view(job.x + a * job.width, job.y + b * job.width, true, v);
+      if (!v.certain) continue;
       for (int k = 0; k < d; ++k) sum[k] += g * (of_x ? v.nx : v.ny)[k];
     }
   }
