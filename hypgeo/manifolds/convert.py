@@ -77,11 +77,10 @@ _MAPS: dict[tuple[Any, Any], Op] = {
 def _in_decimals(x: Tensor, source: Any, target: Any) -> Tensor:
     """Where a tiling is one of the two."""
     columns = x.shape[-1]
-    several = next((m for m in (source, target) if isinstance(m, MCHalfSpace)), None)
     if isinstance(source, Tiling):
         source.renormalize(x[..., :0, :] if x.dim() > 1 else x[None][:0])  # refuses what has no rows
         dim = source.dim
-    elif source is several:
+    elif isinstance(source, MCHalfSpace):
         dim = source.unpack(x).shape[-1]
     else:
         dim = columns - isinstance(source, Lorentz)
@@ -104,12 +103,12 @@ def _in_decimals(x: Tensor, source: Any, target: Any) -> Tensor:
         if not all(map(math.isfinite, row)):
             raise ValueError(f"convert takes finite rows, got {row}")
         # sums of components have up to 1,100 digits before the point and behind it
-        digits = 2400 if source is several else exact.digits_of(row, code)
-        digits += 16 * target.components if several is not None and target is several else 0
+        digits = 2400 if isinstance(source, MCHalfSpace) else exact.digits_of(row, code)
+        digits += 16 * target.components if isinstance(target, MCHalfSpace) else 0
         with decimal.localcontext(exact.context(digits)):
             root = c.sqrt()
-            if several is not None and target is several:
-                rows.append(exact.components_of(exact.as_half(row, code), several.components, bits))
+            if isinstance(target, MCHalfSpace):
+                rows.append(exact.components_of(exact.as_half(row, code), target.components, bits))
                 continue
             if not isinstance(target, Tiling):
                 p = exact.to_model(row, code, target.name, root)
@@ -119,7 +118,7 @@ def _in_decimals(x: Tensor, source: Any, target: Any) -> Tensor:
                 continue
             if isinstance(source, Tiling):
                 p = exact.as_half(row, code) if target.code else exact.as_hyperboloid(row, code)
-            elif source is several or (target.code and source.name == "HalfSpace"):
+            elif isinstance(source, MCHalfSpace) or (target.code and source.name == "HalfSpace"):
                 p = [sum(map(Decimal, row[i::dim]), Decimal(0)) for i in range(dim)]
                 p = p if target.code else exact.hyperboloid_of(p)
             else:
@@ -130,17 +129,17 @@ def _in_decimals(x: Tensor, source: Any, target: Any) -> Tensor:
             if made is None:
                 raise ValueError(f"{target.name} ends at radius 5.8 million, and a row of {source.name} lies beyond")
             rows.append(made)
-    least = target.width() if isinstance(target, Tiling) else target.ambient_dim(dim) if target is several else dim
-    least += isinstance(target, Lorentz)
+    chart = isinstance(target, Klein)
+    least = target.width() if isinstance(target, Tiling) else dim if chart else target.ambient_dim(dim)
     width = max((len(r) for r in rows), default=least)
     rows = [r + [0.0] * (width - len(r)) for r in rows]
     out = torch.tensor(rows, dtype=torch.float64).reshape(*x.shape[:-1], width)
-    if several is not None and target is several:
-        return several.projx(out.to(x.dtype))
+    if isinstance(target, MCHalfSpace):
+        return target.projx(out.to(x.dtype))
     if isinstance(target, Tiling | Lorentz):
         return out.to(x.dtype)
     # where the target has no such float, what its class documents; a Klein ball is as large as Poincaré's
-    return (PoincareBall(target.curvature) if isinstance(target, Klein) else target)._land(out, x.dtype)
+    return (PoincareBall(target.curvature) if chart else target)._land(out, x.dtype)
 
 
 def convert(x: Tensor, source: Manifold | Klein, target: Manifold | Klein) -> Tensor:
