@@ -112,12 +112,12 @@ class Embedding:
     def bytes_per_node(self) -> float:
         """Memory of the geometry: points, and parents where the manifold needs them."""
         size = self.points.numel() * self.points.element_size()
-        if self.exact and self.parent is not None:
+        if self._exact and self.parent is not None:
             size += self.parent.numel() * self.parent.element_size()
         return size / self.n
 
     @property
-    def exact(self) -> bool:
+    def _exact(self) -> bool:
         return isinstance(self.manifold, manifolds.HalfSpaceTree)
 
     @property
@@ -176,7 +176,7 @@ class Embedding:
 
     def _dist(self, i: Tensor, j: Tensor) -> Tensor:
         with torch.no_grad():
-            if self.exact:
+            if self._exact:
                 found: Tensor = self.manifold.dist(self.points, i, j)
             else:
                 found = self.manifold.dist(self.points[i], self.points[j])
@@ -184,7 +184,7 @@ class Embedding:
 
     def _row(self, i: int) -> Tensor:
         """(n,) distances from node i to all."""
-        if self.exact:
+        if self._exact:
             found: Tensor = self.manifold.dist_from(self.points, i)
             return found.to(torch.float64)
         return torch.cat([self._dist(torch.tensor(i), block) for block in torch.arange(self.n).split(_BLOCK)])
@@ -198,13 +198,13 @@ class Embedding:
         """(len(us), len(vs)) float64 distances between lists of labels (None: all nodes, in their order)."""
         i, j = self._ids(us), self._ids(vs)
         out = torch.empty((len(i), len(j)), dtype=torch.float64)
-        whole = self.exact and 4 * len(j) >= self.n  # one sweep over the tree beats a walk for each pair
+        whole = self._exact and 4 * len(j) >= self.n  # one sweep over the tree beats a walk for each pair
         step = max(1, _BLOCK // max(1, self.n if whole else len(j)))
         for start in range(0, len(i), step):
             rows = i[start : start + step]
             if whole:
                 out[start : start + step] = self.manifold.dist_from(self.points, rows)[:, j]
-            elif self.exact:
+            elif self._exact:
                 out[start : start + step] = self._dist(rows[:, None], j[None, :])
             else:
                 with torch.no_grad():
@@ -218,7 +218,7 @@ class Embedding:
         root sees it, by default to 17 digits at the scale of its own height.
         """
         i = self.index(u)
-        if self.exact:
+        if self._exact:
             found: tuple[Decimal, ...] = self.manifold.point(self.points, i, digits)
             return found
         exactly = tuple(map(Decimal, self.points[i].tolist()))
@@ -250,7 +250,7 @@ class Embedding:
             raise ValueError(f"model {model!r} is unknown; it is 'ball' or 'native'.")
         if isinstance(self.manifold, manifolds.Euclidean):
             raise ValueError("points of Euclidean space are in no ball; ask for model='native'.")
-        if self.exact:
+        if self._exact:
             ball: Tensor = self.manifold.to_ball(self.points)
         else:
             target = manifolds.PoincareBall(curvature=self._curvature)
