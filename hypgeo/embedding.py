@@ -176,7 +176,9 @@ class Embedding:
         return label in self._index
 
     def __repr__(self) -> str:
-        name = f"{type(self.manifold).__name__}(curvature={self._curvature:g})"
+        several = getattr(self.manifold, "components", None)
+        facts = "" if several is None else f"components={several}, "
+        name = f"{type(self.manifold).__name__}({facts}curvature={self._curvature:g})"
         return f"Embedding({self.n:,} nodes, dim {self.dim}, {name}, radius {self.radius:.4g})"
 
     # ---- distances ---------------------------------------------------------------------------------------------------

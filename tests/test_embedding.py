@@ -563,7 +563,7 @@ def test_components_are_saved(tmp_path, how):
     assert (it.dim, points.shape) == (2, (5, 6))
     it.save(tmp_path / "x", **how)
     back = Embedding.load(tmp_path / "x")
-    assert repr(back.manifold) == repr(space) and torch.equal(back.points, points)
+    assert repr(back.manifold) == repr(space) and repr(space) in repr(back) and torch.equal(back.points, points)
     torch.testing.assert_close(back.pairwise(), in_space("PoincareBall", -0.5).pairwise(), rtol=1e-14, atol=1e-14)
 
 
