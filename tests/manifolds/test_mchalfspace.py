@@ -490,3 +490,18 @@ def test_errors_say_what_to_do(call: Any, error: type[Exception], word: str) -> 
 
 def test_it_prints() -> None:
     assert repr(MCHalfSpace(3, curvature=-0.5)) == "MCHalfSpace(components=3, curvature=-0.5)"
+
+
+def test_ten_thousand_steps_keep_the_invariants() -> None:
+    """Components stay each the rounding of the rest, heights positive, whatever the gradients are."""
+    space, g = MCHalfSpace(3), torch.Generator().manual_seed(4)
+    p = geoopt.ManifoldParameter(space.random(4, 6, dtype=F64, generator=g), manifold=space)
+    sgd = RiemannianSGD([p], lr=0.3)
+    for i in range(10_000):
+        p.grad = torch.zeros_like(p)
+        p.grad[:, :2] = torch.randn(4, 2, dtype=F64, generator=g) / p.detach()[:, 1:2]  # lengths of about 1
+        sgd.step()
+        if i % 1000 == 999:
+            MCTensor.from_components(p.detach().unflatten(-1, (3, 2)).mT)  # refuses what is out of order
+            assert p.isfinite().all() and (p[:, 1] > 0).all()
+    assert (p[:, 2:] != 0).any(1).all()
