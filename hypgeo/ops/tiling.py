@@ -83,15 +83,20 @@ def _finite(row: Sequence[float]) -> bool:
     return all(map(math.isfinite, row))
 
 
+def _sound(row: Sequence[float], dim: int) -> bool:
+    """Finite, and j of the half-space an integer."""
+    return _finite(row) and (not dim or row[dim].is_integer())
+
+
 def _view_row(x: list[float], y: list[float], dim: int) -> exact.View:
-    if not (_finite(x) and _finite(y)):
-        d = _dim(dim)
+    d = _dim(dim)
+    if not (_sound(x, dim) and _sound(y, dim)):
         return math.nan, [math.nan] * d, [math.nan] * d, [math.nan] * (d - 1)
     return exact.half_view(x, y, dim) if dim else exact.plane_view(x, y)
 
 
 def _step_row(x: list[float], u: list[float] | None, dim: int, bits: int, least: int) -> list[float] | None:
-    if not (_finite(x) and (u is None or _finite(u))):
+    if not (_sound(x, dim) and (u is None or _finite(u))):
         return None
     return exact.half_step(x, u, dim, bits, least) if dim else exact.plane_step(x, u, bits, least)
 

@@ -256,9 +256,9 @@ def test_half_steps_are_the_plain_ones(size: float, d: int, dtype: torch.dtype) 
 def test_not_a_number_stays_one(body: str) -> None:
     x = rows_of(2, 5, torch.Generator().manual_seed(0))
     bad = x.clone()
-    bad[1, 0], bad[2, 1], bad[3, 2] = torch.nan, torch.inf, torch.nan
+    bad[1, 0], bad[2, 1], bad[3, 2], bad[4, 2] = torch.nan, torch.inf, torch.nan, 0.5  # j is an integer
     dist, nx, _, _ = tiling.view(x, bad, 2, True)
-    assert dist.isnan().tolist() == [False, True, True, True, False]
+    assert dist.isnan().tolist() == [False, True, True, True, True]
     assert nx is not None and nx.isnan().any(-1).tolist() == dist.isnan().tolist()
     out = tiling.step(bad, None, 2, torch.float64)
     assert out.isnan().any(-1).tolist() == dist.isnan().tolist()

@@ -80,7 +80,8 @@ inline Wide gap(const double* big_a, double a, int64_t s, const double* big_b, d
 inline void view(const double* x, const double* y, int d, int64_t limbs, bool directions, View& out) {
   double sound = (x[d] - y[d]) * 0.0;
   for (int i = 0; i < d; ++i) sound += (x[i] - y[i]) * 0.0;
-  if (sound != 0.0 || std::fabs(x[d]) > double(kFarthest) || std::fabs(y[d]) > double(kFarthest)) {
+  const auto in_range = [](double j) { return std::fabs(j) <= double(kFarthest) && j == std::nearbyint(j); };
+  if (sound != 0.0 || !in_range(x[d]) || !in_range(y[d])) {
     out.dist = kNaN;
     for (auto* v : {&out.nx, &out.ny, &out.side}) std::fill(v->begin(), v->end(), kNaN);
     return;
