@@ -6,6 +6,7 @@ follow from these two.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from decimal import Decimal
 from typing import Any, NoReturn
 
@@ -105,21 +106,21 @@ class Tiling(Manifold):
 
     # ------------------------------------------------------------------------------------------ what a leaf writes
     # on float64 tensors (..., w) and (..., d): components in a frame at x that is orthonormal for K = -1
+    @abstractmethod
     def _components(self, x: Tensor, u: Tensor) -> Tensor:
         """The components of the tangent vector u."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _vector(self, x: Tensor, a: Tensor) -> Tensor:
         """The tangent vector with components a, d columns of the chart; inverse of :meth:`_components`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _slope(self, x: Tensor, n: Tensor) -> Tensor:
         """The derivative by the chart's coordinates of the distance to a point in the direction n: -J' n."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _raised(self, x: Tensor, g: Tensor) -> Tensor:
         """The vector that the metric makes of a covector g, K = -1."""
-        raise NotImplementedError
 
     # ------------------------------------------------------------------------------------------ rows
     def width(self, limbs: int = 1) -> int:
@@ -363,8 +364,8 @@ class Tiling(Manifold):
         ok = not bool(b[:, self.dim :].any())
         return ok, None if ok else f"tangent vectors have zeros behind the {self.dim} columns of the chart; call proju"
 
-    def _origin_row(self, width: int) -> Tensor:
-        raise NotImplementedError
+    @abstractmethod
+    def _origin_row(self, width: int) -> Tensor: ...
 
     def origin(self, *size: Any, dtype: torch.dtype | None = None, device: Any = None, seed: int | None = 42) -> Tensor:
         """The origin, repeated to ``size`` (last axis: columns).  ``seed`` is geoopt's and has no effect."""
@@ -403,9 +404,9 @@ class Tiling(Manifold):
         o = self.origin(*a.shape[:-1], self.width(), dtype=a.dtype)
         return self.expmap(o, self._wide(self._vector(o.double(), a.double() / self._unit()), o, a.dtype))
 
+    @abstractmethod
     def point(self, row: Tensor, digits: int = 17) -> tuple[Decimal, ...]:
         """One point (w,) in decimals, each coordinate to so many significant digits."""
-        raise NotImplementedError
 
     # ------------------------------------------------------------------------------------------ what it lacks
     def _lacks(self, *args: Any, **kwargs: Any) -> NoReturn:

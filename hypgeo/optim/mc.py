@@ -5,6 +5,7 @@ D. P. Kingma, J. Ba. Adam: A Method for Stochastic Optimization. ICLR 2015.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -17,7 +18,7 @@ from hypgeo.optim._step import closed
 __all__ = ["MCSGD", "MCAdam"]
 
 
-class _MCOptimizer(torch.optim.Optimizer):
+class _MCOptimizer(torch.optim.Optimizer, ABC):
     """Steps of dense gradients, and of row-sparse ones on their rows alone."""
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
@@ -50,12 +51,12 @@ class _MCOptimizer(torch.optim.Optimizer):
                     self._move(group, self.state[p], tables, grad)
         return loss
 
-    def _tables(self, state: dict[str, Any], p: MCTensor, group: dict[str, Any]) -> list[Any]:
-        raise NotImplementedError
+    @abstractmethod
+    def _tables(self, state: dict[str, Any], p: MCTensor, group: dict[str, Any]) -> list[Any]: ...
 
+    @abstractmethod
     def _move(self, group: dict[str, Any], state: dict[str, Any], tables: list[Any], grad: Tensor) -> None:
         """Moves the parameter, the first table, and the state in place."""
-        raise NotImplementedError
 
 
 def _prepared(group: dict[str, Any], p: MCTensor, grad: Tensor) -> Tensor:

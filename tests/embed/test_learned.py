@@ -565,10 +565,10 @@ def test_the_bar_shows_the_loss(capfd: pytest.CaptureFixture[str]) -> None:
 
 SETTINGS: dict[str, Any] = {"epochs": 40, "checkpoint_every": 1, "init": 0.1, "progress": False}
 CHILD = """
-    import sys
-    from hypgeo import HalfSpace, LearnedEmbedder, Lorentz, PoincareBall
-    model, engine, path, pairs, settings = eval(sys.argv[1])
-    LearnedEmbedder(eval(model)(), engine=engine, checkpoint=path, **settings).fit(pairs)
+    import json, sys
+    import hypgeo
+    model, engine, path, pairs, settings = json.loads(sys.argv[1])
+    hypgeo.LearnedEmbedder(getattr(hypgeo, model)(), engine=engine, checkpoint=path, **settings).fit(pairs)
 """
 
 
@@ -576,7 +576,8 @@ CHILD = """
 def test_a_killed_run_comes_back_to_the_same_bits(model: str, engine: str, tmp_path: Path) -> None:
     path, pairs = tmp_path / "run.safetensors", closure(3)
     settings = {**SETTINGS, "epochs": 3000 if engine == "auto" else 100}
-    told = repr((model, engine, str(path), pairs, {**settings, "epochs": 10**6}))  # the child never comes to an end
+    endless = {**settings, "epochs": 10**6}
+    told = json.dumps((model, engine, str(path), pairs, endless))
     child = subprocess.Popen([sys.executable, "-c", textwrap.dedent(CHILD), told], env={**os.environ})
     try:
         for _ in range(6000):
