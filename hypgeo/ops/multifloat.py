@@ -13,8 +13,8 @@ components, returns them, and rounds once, at the end.  Leading axes broadcast. 
     compare(x, y)  lt(x, y)  le(x, y)  gt(x, y)  ge(x, y)  eq(x, y)  ne(x, y)  maximum(x, y)  minimum(x, y)
     amax(x, dim, keepdim=False)  amin(x, dim, keepdim=False)  sort(x, dim=-1, descending=False, stable=False)
 
-Dimensions count the axes of S.  Compiled on the CPU (csrc/multifloat); elsewhere, and in `<name>.reference`, plain
-PyTorch bodies in float64 expansions (`hypgeo.ops._expansion`, which cites its sources).
+Dimensions count the axes of S.  Compiled for the CPU and for CUDA (csrc/multifloat); elsewhere, and in
+`<name>.reference`, plain PyTorch bodies in float64 expansions (`hypgeo.ops._expansion`, which cites its sources).
 
 Bounds.  With p = 11, 24, 53 bits a component and tiny the dtype's smallest subnormal, a result r has an error of at
 most bound(name, dtype, N) 2^(-N p) |r| + tiny.  For `sum` and `cumsum` the sum of |x_i| stands in place of |r|; for
@@ -74,32 +74,12 @@ _CODES = {
         " renorm".split()
     )
 }
-_COMPILED = "multifloat" in _C.compiled_ops("CPU")
-# What a library built with CUDA has kernels for, on numbers of two float64; everything else is plain PyTorch there.
-ON_GPU = ("add", "sub", "mul", "div", "reciprocal", "sqrt")
-_CUDA = "multifloat_pairs" in _C.compiled_ops("CUDA")
-
-
-def _on_gpu(name: str, x: Tensor, *others: Any) -> Tensor | None:
-    """The result of a CUDA kernel (csrc/cuda/multifloat.cu), where there is one for these numbers."""
-    numbers = [x, *others]
-    if any(not isinstance(t, Tensor) or t.dtype is not torch.float64 or t.shape[-1:] != (2,) for t in numbers):
-        return None
-    if any(t.device != x.device for t in numbers):
-        return None
-    if name == "matmul":
-        _check_matmul(*numbers)
-        batch = torch.broadcast_shapes(*(t.shape[:-3] for t in numbers))
-        a, b = (t.expand(*batch, *t.shape[-3:]).reshape(-1, *t.shape[-3:]).contiguous() for t in numbers)
-        out = torch.ops.hypgeo.multifloat_pairs_matmul.default(a, b)
-        return cast(Tensor, out.reshape(*batch, *out.shape[1:]))
-    a, b = (t.contiguous() for t in torch.broadcast_tensors(numbers[0], numbers[-1]))
-    return cast(Tensor, torch.ops.hypgeo.multifloat_pairs.default(a, b, _CODES[name]))
+_COMPILED = {device for device in ("cpu", "cuda") if "multifloat" in _C.compiled_ops(device.upper())}
 
 
 class Function:
-    """A function of component tensors with its plain body beside it, ``reference``: compiled on the CPU where it is,
-    and on a GPU where :data:`ON_GPU` and ``matmul`` say."""
+    """A function of component tensors with its plain body beside it, ``reference``; compiled (on the CPU, and on a GPU
+    by a library built with CUDA) where ``native`` is given."""
 
     def __init__(self, body: Callable[..., Any], native: Callable[..., Any] | None) -> None:
         self.reference, self._native = body, native
@@ -107,18 +87,13 @@ class Function:
 
     def __call__(self, x: Tensor, *args: Any, **kwargs: Any) -> Any:
         if (
-            not _COMPILED
-            or self._native is None
-            or not (x.is_cpu or (_CUDA and x.is_cuda))
+            self._native is None
+            or x.device.type not in _COMPILED
             or x.dtype not in PRECISION
             or torch._C._are_functorch_transforms_active()
         ):
             return self.reference(x, *args, **kwargs)
-        if x.is_cpu:
-            return self._native(x, *args, **kwargs)
-        name = self.reference.__name__
-        found = _on_gpu(name, x, *args) if name in (*ON_GPU, "matmul") else None
-        return self.reference(x, *args, **kwargs) if found is None else found
+        return self._native(x, *args, **kwargs)
 
 
 if _COMPILED:

@@ -1,4 +1,5 @@
-"""Multi-component floats against exact fractions and mpmath, compiled and plain, where naive arithmetic fails."""
+"""Multi-component floats against exact fractions and mpmath, where naive arithmetic fails: compiled for the CPU, plain,
+and as a GPU's threads compute them, on the host."""
 
 import itertools
 import math
@@ -14,9 +15,24 @@ from torch import Tensor
 from hypgeo.ops import multifloat as mf
 from hypgeo.testing import multifloat as exact
 
+import gpu
+
 DTYPES = (torch.float16, torch.float32, torch.float64)
 SIZES = range(1, mf.MOST + 1)
 CHEAP = ("add", "sub", "mul", "div", "reciprocal", "sqrt", "rsqrt")
+
+
+@pytest.fixture(scope="session")
+def kernels(tmp_path_factory: pytest.TempPathFactory) -> gpu.Kernels:
+    return gpu.Kernels(gpu.shared_folder(tmp_path_factory))
+
+
+@pytest.fixture(params=["compiled", "plain", "gpu"])
+def plain(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether the plain bodies are meant; else the compiled ops answer, or in their place the GPU's kernels."""
+    if request.param == "gpu":
+        request.getfixturevalue("kernels").install(monkeypatch)
+    return bool(request.param == "plain")
 
 
 def served(f: mf.Function, plain: bool) -> Callable[..., Any]:
@@ -44,20 +60,12 @@ def check(
 
 
 @pytest.mark.parametrize("name", exact.ONE + exact.TWO)
-def test_compiled_functions_keep_their_bounds_on_hard_numbers(name: str) -> None:
-    for dtype, n in itertools.product(DTYPES, SIZES):
-        inputs = exact.samples(name, dtype, n, 16, seed=1)
-        assert exact.worst(name, inputs, getattr(mf, name)(*inputs)) <= 1, (name, dtype, n)
+def test_functions_keep_their_bounds_on_hard_numbers(name: str, plain: bool) -> None:
+    for dtype, n in itertools.product(DTYPES, SIZES if not plain else (1, 2, 3, 8) if name in CHEAP else (1, 2)):
+        inputs = exact.samples(name, dtype, n, 10 if plain else 16, seed=2 if plain else 1)
+        assert exact.worst(name, inputs, served(getattr(mf, name), plain)(*inputs)) <= 1, (name, dtype, n)
 
 
-@pytest.mark.parametrize("name", exact.ONE + exact.TWO)
-def test_plain_bodies_keep_their_bounds_on_hard_numbers(name: str) -> None:
-    for dtype, n in itertools.product(DTYPES, (1, 2, 3, 8) if name in CHEAP else (1, 2)):
-        inputs = exact.samples(name, dtype, n, 10, seed=2)
-        assert exact.worst(name, inputs, getattr(mf, name).reference(*inputs)) <= 1, (name, dtype, n)
-
-
-@pytest.mark.parametrize("plain", [False, True])
 def test_pairs_far_from_one_keep_their_bounds(plain: bool) -> None:
     """Long tensors take the vector path; here every lane leaves or stays for another reason."""
     for name in CHEAP:
@@ -65,7 +73,6 @@ def test_pairs_far_from_one_keep_their_bounds(plain: bool) -> None:
         assert exact.worst(name, inputs, served(getattr(mf, name), plain)(*inputs)) <= 1, name
 
 
-@pytest.mark.parametrize("plain", [False, True])
 @pytest.mark.parametrize("name", exact.ONE)
 def test_special_values_are_those_of_floats(name: str, plain: bool) -> None:
     leads = [0.0, 1.0, -1.0, 2.0, -2.0, 0.5, math.inf, -math.inf, math.nan, 60000.0, -60000.0]
@@ -77,7 +84,6 @@ def test_special_values_are_those_of_floats(name: str, plain: bool) -> None:
         assert torch.equal(got[~torch.isfinite(got[:, 0]), 1:].abs().sum(), torch.zeros((), dtype=dtype))
 
 
-@pytest.mark.parametrize("plain", [False, True])
 @pytest.mark.parametrize("name", ["add", "sub", "mul", "div", "pow"])
 def test_special_values_of_two_are_those_of_floats(name: str, plain: bool) -> None:
     leads = torch.tensor([0.0, 1.0, -1.0, 2.0, -2.0, 3.0, -3.0, 0.5, math.inf, -math.inf, math.nan, 1e300, -1e300])
@@ -89,7 +95,6 @@ def test_special_values_of_two_are_those_of_floats(name: str, plain: bool) -> No
         assert not wrong.any(), (dtype, n, x[wrong], y[wrong], got[wrong], want[wrong])
 
 
-@pytest.mark.parametrize("plain", [False, True])
 def test_domains_end_at_the_last_component(plain: bool) -> None:
     t = 2.0**-70
     for name, row, want in (
@@ -102,7 +107,6 @@ def test_domains_end_at_the_last_component(plain: bool) -> None:
             assert got == pytest.approx(want, rel=1e-6, nan_ok=True), (name, row, dtype)
 
 
-@pytest.mark.parametrize("plain", [False, True])
 def test_powers(plain: bool) -> None:
     for dtype, n in (
         (torch.float64, 1),
@@ -136,7 +140,6 @@ def test_large_powers_of_numbers_near_one() -> None:
 # ---- canonical form
 
 
-@pytest.mark.parametrize("plain", [False, True])
 def test_renorm_of_anything(plain: bool) -> None:
     rng = random.Random(7)
     renorm = served(mf.renorm, plain)
@@ -154,7 +157,6 @@ def test_renorm_of_anything(plain: bool) -> None:
                 assert got.tolist() == exact.components(v, dtype, m), (dtype, n, m)
 
 
-@pytest.mark.parametrize("plain", [False, True])
 def test_renorm_breaks_ties_by_what_follows(plain: bool) -> None:
     renorm = served(mf.renorm, plain)
     for dtype, p in ((torch.float64, 53), (torch.float32, 24)):
@@ -182,7 +184,6 @@ def test_rounding_is_to_nearest() -> None:
 # ---- reductions
 
 
-@pytest.mark.parametrize("plain", [False, True])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_sums_and_products_keep_their_bounds(dtype: torch.dtype, plain: bool) -> None:
     for n in (1, 2, 3, 4, 6, 8) if not plain else (1, 2, 5):
@@ -204,7 +205,6 @@ def test_sums_and_products_keep_their_bounds(dtype: torch.dtype, plain: bool) ->
             check(held[0, j, 2] * held[1, j, 2] * held[2, j, 2], product[j, 2], "prod")
 
 
-@pytest.mark.parametrize("plain", [False, True])
 def test_long_sums_and_their_ends(plain: bool) -> None:
     total, running, product = (served(f, plain) for f in (mf.sum, mf.cumsum, mf.prod))
     x = numbers((1000,), torch.float64, 2, 13, -40, 40)
@@ -227,10 +227,36 @@ def test_long_sums_and_their_ends(plain: bool) -> None:
     assert torch.equal(total(x), x) and torch.equal(running(x, 0), x) and torch.equal(product(x), x)
 
 
-@pytest.mark.parametrize("plain", [False, True])
+def test_lines_of_every_shape(plain: bool) -> None:
+    """Few long lines are cut into pieces by a GPU's threads, many short ones are not."""
+    total, running, product = (served(f, plain) for f in (mf.sum, mf.cumsum, mf.prod))
+    for dtype, n, inner in ((torch.float64, 2, 1), (torch.float64, 3, 2), (torch.float32, 2, 2), (torch.float16, 2, 1)):
+        x = numbers((5000 // inner, inner), dtype, n, 37, -9, -2)
+        for column in range(inner):
+            held = exact.values(x[:, column])
+            sizes = list(itertools.accumulate(map(abs, held)))
+            sums = list(itertools.accumulate(held))
+            check(sums[-1], total(x, 0)[column], "sum", sizes[-1])
+            for at in (0, 63, 64, 127, 128, 129, len(held) - 1):
+                check(sums[at], running(x, 0)[at, column], "cumsum", sizes[at])
+        near_one = mf.add(mf.from_float(torch.ones(5000 // inner, inner, dtype=dtype), n), mf.scale(x, x[..., 0]))
+        held = exact.values(near_one[:, 0])
+        want = math.prod((Fraction(v) for v in held), start=Fraction(1))
+        check(want, product(near_one, 0)[0], "prod")
+    bad = numbers((1, 700), torch.float64, 2, 41)
+    bad[0, 300] = bad.new_tensor([math.inf, 0.0])
+    assert total(bad, 1)[0, 0] == math.inf and running(bad, 1)[0, 299:301, 0].isinf().tolist() == [False, True]
+    assert product(bad, 1)[0, 0].isinf() and total(torch.cat([bad, mf.neg(bad)], 1), 1)[0, 0].isnan()
+    many = numbers((64, 3), torch.float64, 2, 43).repeat(600, 1, 1)
+    for f in (total, product):
+        got = f(many, 1)
+        assert torch.equal(got[:64], f(many[:64], 1)) and torch.equal(got, got[:64].repeat(600, 1))
+    assert torch.equal(running(many, 1)[-64:], running(many[:64], 1))
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_matmul_keeps_its_bound(dtype: torch.dtype, plain: bool) -> None:
-    for n, (m, k, width) in itertools.product((1, 2, 3, 5, 8), ((3, 5, 2), (2, 9, 19), (5, 3, 33))):
+    for n, (m, k, width) in itertools.product((1, 2, 3, 5, 8), ((3, 5, 2), (2, 9, 19), (17, 35, 3), (5, 3, 33))):
         if plain and width != 19:
             continue
         a, b = numbers((m, k), dtype, n, 17, -4, 1), numbers((k, width), dtype, n, 19, -4, 1)
@@ -242,7 +268,6 @@ def test_matmul_keeps_its_bound(dtype: torch.dtype, plain: bool) -> None:
             check(sum(terms), got[i, j], "matmul", sum(map(abs, terms)), k, k)
 
 
-@pytest.mark.parametrize("plain", [False, True])
 def test_matmul_at_the_ends_of_the_exponents(plain: bool) -> None:
     for n in (2, 3):
         a, b = numbers((4, 9), torch.float64, n, 23, -700, 300), numbers((9, 17), torch.float64, n, 29, -600, 300)
@@ -256,6 +281,16 @@ def test_matmul_at_the_ends_of_the_exponents(plain: bool) -> None:
         got = served(mf.matmul, plain)(a, b)
         assert got[0, 0, 0] == math.inf and got[0, 1, 0].isnan() and got[1, :, 0].isnan().all()
         assert got[2, 0].tolist() == [math.inf] + [0.0] * (n - 1) and got[2, 1].isfinite().all()
+
+
+def test_matmul_of_calm_and_wild_numbers_beside_each_other(plain: bool) -> None:
+    a, b = numbers((2, 18, 40), torch.float64, 2, 47), numbers((2, 40, 17), torch.float64, 2, 53)
+    a[1, 3, 20] = mf.scale(a[1, 3, 20], a.new_tensor(2.0**-600))
+    b[1, 20, 5] = mf.scale(b[1, 20, 5], a.new_tensor(2.0**620))
+    got = served(mf.matmul, plain)(a, b)
+    for at, i, j in ((0, 0, 0), (0, 17, 16), (1, 3, 5), (1, 3, 4), (1, 2, 5), (1, 17, 16)):
+        terms = [p * q for p, q in zip(exact.values(a[at, i]), exact.values(b[at, :, j]), strict=True)]
+        check(sum(terms), got[at, i, j], "matmul", sum(map(abs, terms)), 40, 40)
 
 
 def test_matmul_batches_and_refuses() -> None:

@@ -1,15 +1,13 @@
-// Numbers of two float64 components on the GPU: arithmetic, one thread to a number, and products of matrices.
-#include "../multifloat/pair.h"
+// Multi-component floats on the GPU.
+#include "../multifloat/gpu.h"
+#include "../multifloat/call.h"
 
 #include <cuda_runtime.h>
 #include <torch/csrc/inductor/aoti_torch/c/shim.h>
 #include <torch/csrc/stable/accelerator.h>
-#include <torch/csrc/stable/library.h>
-#include <torch/csrc/stable/ops.h>
-#include <torch/csrc/stable/tensor.h>
 
-#include <algorithm>
-#include <optional>
+#include <mutex>
+#include <tuple>
 
 // These live in torch's CUDA library.  Weak, so that this library also loads beside a torch without CUDA.
 #pragma weak aoti_torch_get_current_cuda_stream
@@ -17,95 +15,91 @@
 #pragma weak torch_c10_cuda_free_error_msg
 
 namespace hypgeo {
+namespace multifloat {
 namespace {
 
-using torch::headeronly::ScalarType;
-using torch::stable::Tensor;
-
-constexpr int kThreads = 256;
-constexpr int kTile = 16;  // of a matrix: a block computes kTile x kTile numbers from panels in shared memory
-
-__global__ void arithmetic_kernel(const double2* x, const double2* y, double2* out, int64_t n, pair::Op op) {
-  const int64_t stride = int64_t(gridDim.x) * kThreads;
-  for (int64_t i = int64_t(blockIdx.x) * kThreads + threadIdx.x; i < n; i += stride) {
-    const double2 a = x[i], b = y[i];
-    const dd r = pair::evaluate(op, dd(a.x, a.y), dd(b.x, b.y));
-    out[i] = make_double2(r.hi, r.lo);
+struct Launch {
+  cudaStream_t stream = nullptr;
+  explicit Launch(const Tensor& x) {
+    void* current = nullptr;
+    TORCH_ERROR_CODE_CHECK(aoti_torch_get_current_cuda_stream(x.get_device_index(), &current));
+    stream = static_cast<cudaStream_t>(current);
   }
-}
-
-__global__ void product_kernel(const double2* a, const double2* b, double2* c, int64_t m, int64_t k, int64_t n) {
-  __shared__ double2 left[kTile][kTile], right[kTile][kTile + 1];
-  const int64_t row = int64_t(blockIdx.y) * kTile + threadIdx.y, column = int64_t(blockIdx.x) * kTile + threadIdx.x;
-  a += int64_t(blockIdx.z) * m * k;
-  b += int64_t(blockIdx.z) * k * n;
-  c += int64_t(blockIdx.z) * m * n;
-  const double2 none = make_double2(0.0, 0.0);
-  dd total(0.0);
-  for (int64_t first = 0; first < k; first += kTile) {
-    const int64_t i = first + threadIdx.x, j = first + threadIdx.y;
-    left[threadIdx.y][threadIdx.x] = row < m && i < k ? a[row * k + i] : none;
-    right[threadIdx.y][threadIdx.x] = column < n && j < k ? b[j * n + column] : none;
-    __syncthreads();
-    for (int t = 0; t < kTile; ++t) {
-      const double2 p = left[threadIdx.y][t], q = right[t][threadIdx.x];
-      total = pair::sum(total, pair::product(dd(p.x, p.y), dd(q.x, q.y)));
-    }
-    __syncthreads();
+  template <class... P, class... A>
+  void operator()(void (*kernel)(P...), int64_t blocks, int threads, const A&... with) const {
+    STD_TORCH_CHECK(blocks < int64_t(1) << 31, "hypgeo: so many numbers exceed a GPU's grid");
+    kernel<<<unsigned(blocks), unsigned(threads), 0, stream>>>(with...);
+    STD_CUDA_KERNEL_LAUNCH_CHECK();
   }
-  if (row < m && column < n) c[row * n + column] = make_double2(total.hi, total.lo);
+};
+// Memory until the kernels are in the stream's queue; torch hands it to nobody else before they have run.
+struct Room {
+  const Tensor& like;
+  mutable std::optional<Tensor> kept;
+  void* operator()(int64_t bytes) const {
+    kept = torch::stable::new_empty(like, {bytes}, ScalarType::Byte);
+    return kept->mutable_data_ptr();
+  }
+};
+
+void bring_tables(int device) {
+  constexpr int kMost = 64;
+  static std::once_flag brought[kMost];
+  STD_TORCH_CHECK(device >= 0 && device < kMost, "hypgeo: GPU ", device, " is beyond the ", kMost, " that are served");
+  std::call_once(brought[device], [] {
+    STD_CUDA_CHECK(cudaMemcpyToSymbol(tables_of_gpu, &tables(), sizeof(Tables)));
+  });
 }
 
-cudaStream_t stream_of(const Tensor& t) {
-  void* stream = nullptr;
-  TORCH_ERROR_CODE_CHECK(aoti_torch_get_current_cuda_stream(t.get_device_index(), &stream));
-  return static_cast<cudaStream_t>(stream);
+using ElementwiseLaunch = void (*)(const Launch&, const Elementwise&, int64_t);
+using LinesLaunch = void (*)(const Launch&, const Room&, const Lines&, int64_t, int64_t);
+using ProductLaunch = void (*)(const Launch&, const Product&, int64_t, int64_t);
+template <class T, int N>
+void launch_elementwise(const Launch& launch, const Elementwise& job, int64_t count) {
+  run_elementwise_on<T, N>(launch, job, count);
 }
-const double2* numbers(const Tensor& t) { return static_cast<const double2*>(t.const_data_ptr()); }
-bool fits(const Tensor& t) {
-  return t.dim() >= 1 && t.size(t.dim() - 1) == 2 && t.is_contiguous() && t.scalar_type() == ScalarType::Double;
+template <class T, int N>
+void launch_lines(const Launch& launch, const Room& room, const Lines& job, int64_t lines, int64_t kind) {
+  run_lines_on<T, N>(launch, room, job, lines, kind);
 }
+template <class T, int N>
+void launch_product(const Launch& launch, const Product& job, int64_t batch, int64_t rows) {
+  run_product_on<T, N>(launch, job, batch, rows);
+}
+const ElementwiseLaunch elementwise_launches[3][8] = HYPGEO_FORMATS(launch_elementwise);
+const LinesLaunch lines_launches[3][8] = HYPGEO_FORMATS(launch_lines);
+const ProductLaunch product_launches[3][8] = HYPGEO_FORMATS(launch_product);
 
-// x, y: contiguous (..., 2) of one shape; op as in multifloat/job.h.
-Tensor arithmetic(Tensor x, Tensor y, int64_t op) {
-  STD_TORCH_CHECK(fits(x) && fits(y) && x.numel() == y.numel(),
-                  "hypgeo: numbers must be contiguous float64 tensors of two components, of one shape");
-  Tensor out = torch::stable::empty_like(x);
-  const int64_t n = x.numel() / 2;
-  if (n == 0) return out;
+Tensor elementwise(Tensor x, std::optional<Tensor> y, int64_t op, int64_t power) {
   const torch::stable::accelerator::DeviceGuard guard(x.get_device_index());
-  const unsigned blocks = unsigned(std::min<int64_t>((n + kThreads - 1) / kThreads, 1 << 16));
-  arithmetic_kernel<<<blocks, kThreads, 0, stream_of(x)>>>(
-      numbers(x), numbers(y), static_cast<double2*>(out.mutable_data_ptr()), n, pair::Op(op));
-  STD_CUDA_KERNEL_LAUNCH_CHECK();
-  return out;
+  const ElementwiseCall call(x, y, op, power);
+  if (call.count == 0) return call.out;
+  bring_tables(x.get_device_index());
+  elementwise_launches[call.dtype][call.n - 1](Launch(x), call.job, call.count);
+  return call.out;
 }
 
-// (batch, m, k, 2) (batch, k, n, 2) -> (batch, m, n, 2)
-Tensor product(Tensor a, Tensor b) {
-  STD_TORCH_CHECK(fits(a) && fits(b) && a.dim() == 4 && b.dim() == 4 && a.size(0) == b.size(0) && a.size(2) == b.size(1),
-                  "hypgeo: matrices of numbers must be contiguous (batch, m, k, 2) and (batch, k, n, 2) of float64");
-  const int64_t batch = a.size(0), m = a.size(1), k = a.size(2), n = b.size(2);
-  Tensor out = torch::stable::new_empty(a, {batch, m, n, 2});
-  if (out.numel() == 0) return out;
-  STD_TORCH_CHECK(batch < 1 << 16 && m < kTile * ((1 << 16) - 1), "hypgeo: so many rows or matrices exceed a GPU's grid");
+Tensor lines(Tensor x, int64_t kind) {
+  const torch::stable::accelerator::DeviceGuard guard(x.get_device_index());
+  const LinesCall call(x, kind);
+  if (call.count > 0) lines_launches[call.dtype][call.n - 1](Launch(x), Room{x, {}}, call.job, call.count, kind);
+  return call.out;
+}
+
+// The kernel sees to what is infinite or nan, so that the answer is final.
+std::tuple<Tensor, bool> matmul(Tensor a, Tensor b) {
   const torch::stable::accelerator::DeviceGuard guard(a.get_device_index());
-  const dim3 blocks(unsigned((n + kTile - 1) / kTile), unsigned((m + kTile - 1) / kTile), unsigned(batch));
-  product_kernel<<<blocks, dim3(kTile, kTile), 0, stream_of(a)>>>(
-      numbers(a), numbers(b), static_cast<double2*>(out.mutable_data_ptr()), m, k, n);
-  STD_CUDA_KERNEL_LAUNCH_CHECK();
-  return out;
+  const ProductCall call(a, b);
+  if (call.out.numel() > 0) product_launches[call.dtype][call.n - 1](Launch(a), call.job, call.batch, call.rows);
+  return {call.out, true};
 }
 
 }  // namespace
+}  // namespace multifloat
 }  // namespace hypgeo
 
-STABLE_TORCH_LIBRARY_FRAGMENT(hypgeo, m) {
-  m.def("multifloat_pairs(Tensor x, Tensor y, int op) -> Tensor");
-  m.def("multifloat_pairs_matmul(Tensor a, Tensor b) -> Tensor");
-}
-
 STABLE_TORCH_LIBRARY_IMPL(hypgeo, CUDA, m) {
-  m.impl("multifloat_pairs", TORCH_BOX(&hypgeo::arithmetic));
-  m.impl("multifloat_pairs_matmul", TORCH_BOX(&hypgeo::product));
+  m.impl("multifloat", TORCH_BOX(&hypgeo::multifloat::elementwise));
+  m.impl("multifloat_lines", TORCH_BOX(&hypgeo::multifloat::lines));
+  m.impl("multifloat_matmul", TORCH_BOX(&hypgeo::multifloat::matmul));
 }

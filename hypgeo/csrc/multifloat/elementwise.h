@@ -8,24 +8,36 @@ namespace hypgeo {
 inline namespace HYPGEO_ISA {
 namespace multifloat {
 
-// Steps through the elements of a broadcast operand.
+// Steps through the elements of a broadcast operand.  With one lane, a thread's, it counts from scratch each time.
 struct Walk {
+  static constexpr bool kCounts = kLanes == 1;
   const Operand& operand;
   const Elementwise& job;
   int components;
-  int64_t flat, at = 0, index[kAxes] = {};
+  int64_t flat, at = 0, index[kCounts ? 1 : kAxes] = {};
 
-  Walk(const Operand& o, const Elementwise& j, int n, int64_t begin) : operand(o), job(j), components(n), flat(begin) {
-    if (o.dense || o.single) return;
-    for (int d = j.axes - 1; d >= 0; --d) {
-      index[d] = begin % j.size[d];
-      begin /= j.size[d];
-      at += index[d] * o.stride[d];
+  HYPGEO_HD Walk(const Operand& o, const Elementwise& j, int n, int64_t begin)
+      : operand(o), job(j), components(n), flat(begin) {
+    if constexpr (!kCounts) {
+      if (o.dense || o.single) return;
+      for (int d = j.axes - 1; d >= 0; --d) {
+        index[d] = begin % j.size[d];
+        begin /= j.size[d];
+        at += index[d] * o.stride[d];
+      }
     }
   }
-  int64_t next() {
+  HYPGEO_HD int64_t next() {
     if (operand.single) return 0;
     if (operand.dense) return components * flat++;
+    if constexpr (kCounts) {
+      int64_t left = flat++, there = 0;
+      for (int d = job.axes - 1; d >= 0; --d) {
+        there += left % job.size[d] * operand.stride[d];
+        left /= job.size[d];
+      }
+      return there;
+    }
     const int64_t here = at;
     for (int d = job.axes - 1; d >= 0; --d) {
       at += operand.stride[d];
@@ -51,8 +63,8 @@ HYPGEO_HD DD<V> pairs(const double* p) {
 #endif
   DD<V> r;
   for (int l = 0; l < lanes_of<V>; ++l) {
-    r.hi[l] = p[2 * l];
-    r.lo[l] = p[2 * l + 1];
+    set_lane<V>(r.hi, l, p[2 * l]);
+    set_lane<V>(r.lo, l, p[2 * l + 1]);
   }
   return r;
 }
@@ -67,8 +79,8 @@ HYPGEO_HD void put_pairs(const DD<V>& a, double* p) {
   }
 #endif
   for (int l = 0; l < lanes_of<V>; ++l) {
-    p[2 * l] = a.hi[l];
-    p[2 * l + 1] = a.lo[l];
+    p[2 * l] = lane<V>(a.hi, l);
+    p[2 * l + 1] = lane<V>(a.lo, l);
   }
 }
 
@@ -114,7 +126,7 @@ HYPGEO_HD void put_some_pairs(const DD<Lanes>& a, double* p, int count) {
 }
 
 template <Op op>
-void run_pairs(const Elementwise& job, int64_t begin, int64_t end) {
+HYPGEO_FN void run_pairs(const Elementwise& job, int64_t begin, int64_t end) {
   using V = Lanes;
   double* out = static_cast<double*>(job.out);
   Walk x(job.x, job, 2, begin), y(job.y, job, 2, begin);
@@ -125,13 +137,13 @@ void run_pairs(const Elementwise& job, int64_t begin, int64_t end) {
     if (quick<op, V>(a, b, r)) {
       put_some_pairs(r, out + 2 * i, count);
     } else {
-      store<double, 2, V>(evaluate<V, 3>(op, 0, to<3>(of<V>(a)), to<3>(of<V>(b))), out + 2 * i, count);
+      store<double, 2, V>(evaluate<V, 3, true>(op, 0, to<3>(of<V>(a)), to<3>(of<V>(b))), out + 2 * i, count);
     }
   }
 }
 
 // Functions of one number, computed in pairs as well: a few u^2 (see PAIR_BOUNDS in hypgeo/ops/multifloat.py).
-inline void run_pair_functions(const Elementwise& job, int64_t begin, int64_t end) {
+HYPGEO_FN void run_pair_functions(const Elementwise& job, int64_t begin, int64_t end) {
   using V = Lanes;
   double* out = static_cast<double*>(job.out);
   Walk x(job.x, job, 2, begin);
@@ -153,15 +165,16 @@ inline void run_pair_functions(const Elementwise& job, int64_t begin, int64_t en
   }
 }
 
-template <class T, int N>
-void run_elementwise(const Elementwise& job, int64_t begin, int64_t end) {
+// kArithmetic: the op is one of the first four.
+template <class T, int N, bool kArithmetic = false>
+HYPGEO_FN void run_elementwise(const Elementwise& job, int64_t begin, int64_t end) {
   using V = Lanes;
   if constexpr (std::is_same_v<T, double> && N == 2) {
-    if (job.op >= Op::kReciprocal && job.op <= Op::kAtanh) return run_pair_functions(job, begin, end);
     if (job.op == Op::kAdd) return run_pairs<Op::kAdd>(job, begin, end);
     if (job.op == Op::kSub) return run_pairs<Op::kSub>(job, begin, end);
     if (job.op == Op::kMul) return run_pairs<Op::kMul>(job, begin, end);
-    if (job.op == Op::kDiv) return run_pairs<Op::kDiv>(job, begin, end);
+    if (kArithmetic || job.op == Op::kDiv) return run_pairs<Op::kDiv>(job, begin, end);
+    if (job.op >= Op::kReciprocal && job.op <= Op::kAtanh) return run_pair_functions(job, begin, end);
   }
   const T *x = static_cast<const T*>(job.x.data), *y = static_cast<const T*>(job.y.data);
   T* out = static_cast<T*>(job.out);
@@ -170,7 +183,7 @@ void run_elementwise(const Elementwise& job, int64_t begin, int64_t end) {
   if constexpr (kPlain<T, N>) {
     for (int64_t i = begin; i < end; ++i) {
       const double a = load_plain<T, N>(x + walk_x.next()), b = two ? load_plain<T, N>(y + walk_y.next()) : 0.0;
-      store_plain<T, N>(plain(job.op, a, b, job.power), out + i * N);
+      store_plain<T, N>(kArithmetic ? arithmetic(job.op, a, b) : plain(job.op, a, b, job.power), out + i * N);
     }
   } else {
     constexpr int W = kWidth<T, N>;
@@ -182,7 +195,7 @@ void run_elementwise(const Elementwise& job, int64_t begin, int64_t end) {
         if (two) at_y[l] = l < count ? walk_y.next() : at_y[0];
       }
       const Ex<V, W> a = load<T, N, V>(x, at_x), b = two ? load<T, N, V>(y, at_y) : Ex<V, W>{};
-      store<T, N, V>(evaluate<V, W>(job.op, job.power, a, b), out + i * N, count);
+      store<T, N, V>(evaluate<V, W, kArithmetic>(job.op, job.power, a, b), out + i * N, count);
     }
   }
 }

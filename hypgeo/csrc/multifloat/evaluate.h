@@ -1,8 +1,6 @@
 // One op on a vector of expansions: special values, exponents beyond reach, and what expansion.h computes.
 #pragma once
 
-#include <limits>
-
 #include "expansion.h"
 #include "job.h"
 
@@ -11,12 +9,11 @@ inline namespace HYPGEO_ISA {
 namespace multifloat {
 
 // The op of doubles: where one is precise enough, and where a leading part is not finite or stands on a pole.
-inline double plain(Op op, double x, double y, int64_t power) {
+HYPGEO_HD double arithmetic(Op op, double x, double y) {
+  return op == Op::kAdd ? x + y : op == Op::kSub ? x - y : op == Op::kMul ? x * y : x / y;
+}
+HYPGEO_MF double plain(Op op, double x, double y, int64_t power) {
   switch (op) {
-    case Op::kAdd: return x + y;
-    case Op::kSub: return x - y;
-    case Op::kMul: return x * y;
-    case Op::kDiv: return x / y;
     case Op::kPow: return std::pow(x, y);
     case Op::kPowi: return std::pow(x, double(power));
     case Op::kReciprocal: return 1.0 / x;
@@ -35,8 +32,8 @@ inline double plain(Op op, double x, double y, int64_t power) {
     case Op::kSin: return std::sin(x);
     case Op::kCos: return std::cos(x);
     case Op::kRound: return x;
+    default: return arithmetic(op, x, y);
   }
-  return x;
 }
 
 // A number with the sign of a + c.
@@ -117,29 +114,18 @@ HYPGEO_MF Scaled<V, W> power(const Ex<V, W>& x, const Ex<V, W>& y) {
   return exp<V, W>(scaled_by(s.m, vmin<V>(s.k + p.k, splat<V>(20.0))));  // beyond 2^20 it is all one
 }
 // Where x or y is special, |x|^y, `beside` having the sign of |x| - 1.
-inline double special_power(double x, double y, double beside) {
+HYPGEO_MF double special_power(double x, double y, double beside) {
   if (beside == 0.0 && (x > 0.0 || y == y)) return 1.0;
   if (x != x && y != 0.0) return x;
-  if (std::isinf(y)) return (beside > 0.0) == (y > 0.0) ? std::numeric_limits<double>::infinity() : 0.0;
+  if (std::isinf(y)) return (beside > 0.0) == (y > 0.0) ? __builtin_inf() : 0.0;
   return std::pow(std::fabs(x), y);
 }
 
+// What is not arithmetic, inside the op's domain.
 template <class V, int W>
-HYPGEO_MF Scaled<V, W> evaluate(Op op, int64_t n, const Ex<V, W>& given, const Ex<V, W>& second) {
-  const bool two = op <= Op::kPow;
-  const V left = room<V, W>(op, given, second);
-  Mask<V> good = finite<V>(given[0]) & (left > 0.0);
-  if (two) good &= finite<V>(second[0]);
-  if (op == Op::kRound) good = left > 0.0;  // infinities anywhere add up by themselves
-  const bool all = !any<V>(!good);
-  const Ex<V, W> x = all ? given : select<V, W>(good, given, number<V, W>(op == Op::kAcosh ? 1.5 : 0.5));
-  const Ex<V, W> y = all || !two ? second : select<V, W>(good, second, number<V, W>(1.0));
+HYPGEO_MF Scaled<V, W> function(Op op, int64_t n, const Ex<V, W>& x, const Ex<V, W>& y) {
   Scaled<V, W> r{x, V{}};
   switch (op) {
-    case Op::kAdd: r = sum<V, W>(x, y); break;
-    case Op::kSub: r = sum<V, W>(x, -y); break;
-    case Op::kMul: r = product<V, W>(x, y); break;
-    case Op::kDiv: r = quotient<V, W>(x, y); break;
     case Op::kPow: r = power<V, W>(x, y); break;
     case Op::kPowi: r = power<V, W>(x, n); break;
     case Op::kReciprocal: {
@@ -162,21 +148,49 @@ HYPGEO_MF Scaled<V, W> evaluate(Op op, int64_t n, const Ex<V, W>& given, const E
     case Op::kSin: r.m = sin<V, W>(x, false); break;
     case Op::kCos: r.m = sin<V, W>(x, true); break;
     case Op::kRound: r = sum<V, W>(x, number<V, W>(0.0)); break;
+    default: break;
   }
-  const bool signs = op == Op::kPow && any<V>(!(given[0] > 0.0));
+  return r;
+}
+
+// kArithmetic: op is one of the first four.
+template <class V, int W, bool kArithmetic = false>
+HYPGEO_MF Scaled<V, W> evaluate(Op op, int64_t n, const Ex<V, W>& given, const Ex<V, W>& second) {
+  const bool two = op <= Op::kPow;
+  const V left = room<V, W>(op, given, second);
+  Mask<V> good = finite<V>(given[0]) & (left > 0.0);
+  if (two) good &= finite<V>(second[0]);
+  if (op == Op::kRound) good = left > 0.0;  // infinities anywhere add up by themselves
+  const bool all = !any<V>(!good);
+  const Ex<V, W> x = all ? given : select<V, W>(good, given, number<V, W>(op == Op::kAcosh ? 1.5 : 0.5));
+  const Ex<V, W> y = all || !two ? second : select<V, W>(good, second, number<V, W>(1.0));
+  Scaled<V, W> r{x, V{}};
+  switch (op) {
+    case Op::kAdd: r = sum<V, W>(x, y); break;
+    case Op::kSub: r = sum<V, W>(x, -y); break;
+    case Op::kMul: r = product<V, W>(x, y); break;
+    case Op::kDiv: r = quotient<V, W>(x, y); break;
+    default:
+      if constexpr (!kArithmetic) r = function<V, W>(op, n, x, y);
+  }
+  const bool signs = !kArithmetic && op == Op::kPow && any<V>(!(given[0] > 0.0));
   for (int l = 0; (!all || signs) && l < lanes_of<V>; ++l) {
     const double a = lane<V>(given[0], l), b = lane<V>(second[0], l);
     const bool special = !lane_of<V>(good, l);
     double lead = lane<V>(r.m[0], l);
     if (special) {
-      const double beside = op == Op::kPow ? lane<V>(shifted(absolute(given), -1.0), l) : 0.0;
-      lead = op == Op::kPow ? special_power(a, b, beside) : plain(op, a, b, n);
-      if (lane<V>(left, l) < 0.0 && std::isfinite(a)) lead = std::numeric_limits<double>::quiet_NaN();
+      if constexpr (kArithmetic) {
+        lead = arithmetic(op, a, b);
+      } else {
+        const double beside = op == Op::kPow ? lane<V>(shifted(absolute(given), -1.0), l) : 0.0;
+        lead = op == Op::kPow ? special_power(a, b, beside) : plain(op, a, b, n);
+        if (lane<V>(left, l) < 0.0 && std::isfinite(a)) lead = __builtin_nan("");
+      }
       for (int i = 1; i < W; ++i) set_lane<V>(r.m[i], l, 0.0);
       set_lane<V>(r.k, l, 0.0);
       set_lane<V>(r.m[0], l, lead);
     }
-    if (op == Op::kPow && a < 0.0) {
+    if (signs && a < 0.0) {
       double parity = 0.0;
       bool whole = true;
       for (int i = 0; i < W; ++i) {
@@ -186,7 +200,7 @@ HYPGEO_MF Scaled<V, W> evaluate(Op op, int64_t n, const Ex<V, W>& given, const E
       }
       for (int i = 0; i < W; ++i) {
         double part = lane<V>(r.m[i], l);
-        if (!whole && std::isfinite(a)) part = i ? 0.0 : std::numeric_limits<double>::quiet_NaN();
+        if (!whole && std::isfinite(a)) part = i ? 0.0 : __builtin_nan("");
         if (std::fabs(std::fmod(parity, 2.0)) == 1.0) part = -part;
         set_lane<V>(r.m[i], l, part);
       }

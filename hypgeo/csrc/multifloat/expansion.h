@@ -23,18 +23,25 @@ namespace hypgeo {
 inline namespace HYPGEO_ISA {
 namespace multifloat {
 
-constexpr double kLogTwo[] = {
-    0x1.62e42fefa39efp-1, 0x1.abc9e3b39803fp-56, 0x1.7b57a079a1934p-111, -0x1.ace93a4ebe5d1p-165,
-    -0x1.23a2a82ea0c24p-219, 0x1.d881b7aeb2615p-274, 0x1.9552fb4afa1b1p-328, 0x1.da5d5c6b82704p-385,
-    0x1.4427573b29117p-440, -0x1.91f6b05a4d7a7p-494, -0x1.db5173ae53426p-548,
-};
-constexpr double kQuarterTurn[] = {  // pi / 2, as far as float64's exponents go
-    0x1.921fb54442d18p0, 0x1.1a62633145c07p-54, -0x1.f1976b7ed8fbcp-110, 0x1.4cf98e804177dp-164,
-    0x1.31d89cd9128a5p-218, 0x1.0f31c6809bbdfp-276, 0x1.519b3cd3a431bp-331, 0x1.8158536f92f8ap-386,
-    0x1.ba7f09ab6b6a9p-442, -0x1.edd0dbd2544cfp-498, 0x1.79fb1bd1310bap-553, 0x1.a637ed6b0bff6p-607,
-    -0x1.a485fca40908ep-662, -0x1.e501295d98169p-717, -0x1.160dbee83b4ep-771, -0x1.9b6d799ae131cp-827,
-    0x1.6cf70801f2e28p-881, 0x1.63bf0598da483p-935, 0x1.871574e69a459p-989, -0x0.0000002b816dap-1022,
-};
+// In functions, so that a GPU has them too.
+HYPGEO_HD const double* log_two() {
+  static constexpr double parts[] = {
+      0x1.62e42fefa39efp-1, 0x1.abc9e3b39803fp-56, 0x1.7b57a079a1934p-111, -0x1.ace93a4ebe5d1p-165,
+      -0x1.23a2a82ea0c24p-219, 0x1.d881b7aeb2615p-274, 0x1.9552fb4afa1b1p-328, 0x1.da5d5c6b82704p-385,
+      0x1.4427573b29117p-440, -0x1.91f6b05a4d7a7p-494, -0x1.db5173ae53426p-548,
+  };
+  return parts;
+}
+HYPGEO_HD const double* quarter_turn() {  // pi / 2, as far as float64's exponents go
+  static constexpr double parts[] = {
+      0x1.921fb54442d18p0, 0x1.1a62633145c07p-54, -0x1.f1976b7ed8fbcp-110, 0x1.4cf98e804177dp-164,
+      0x1.31d89cd9128a5p-218, 0x1.0f31c6809bbdfp-276, 0x1.519b3cd3a431bp-331, 0x1.8158536f92f8ap-386,
+      0x1.ba7f09ab6b6a9p-442, -0x1.edd0dbd2544cfp-498, 0x1.79fb1bd1310bap-553, 0x1.a637ed6b0bff6p-607,
+      -0x1.a485fca40908ep-662, -0x1.e501295d98169p-717, -0x1.160dbee83b4ep-771, -0x1.9b6d799ae131cp-827,
+      0x1.6cf70801f2e28p-881, 0x1.63bf0598da483p-935, 0x1.871574e69a459p-989, -0x0.0000002b816dap-1022,
+  };
+  return parts;
+}
 
 using hypgeo::select;
 
@@ -357,34 +364,53 @@ HYPGEO_HD Ex<V, W> root_of(const Ex<V, W>& a) {  // a >= 0
 
 // ---- series
 
-struct Constants {
+struct Tables {
+  static constexpr int kSteps = 160;
   double inverse[16][kMostParts];    // 1 / k
   double factorial[64][kMostParts];  // 1 / k!
   int halvings[kMostParts + 1], terms[kMostParts + 1];
-
-  Constants() {
-    Ex<double, kMostParts> f = number<double, kMostParts>(1.0);
-    for (int k = 1; k < 64; ++k) {
-      const Ex<double, kMostParts> r = reciprocal<double, kMostParts>(number<double, kMostParts>(double(k)));
-      f = f * r;
-      for (int i = 0; i < kMostParts; ++i) {
-        if (k < 16) inverse[k][i] = r[i];
-        factorial[k][i] = f[i];
-      }
-    }
-    for (int w = 1; w <= kMostParts; ++w) {  // for |r| < 0.6, in the manner of [B]
-      const double bits = 53.0 * w + 8.0;
-      int n = 1;
-      halvings[w] = int(0.7 * std::sqrt(bits) + 0.5);
-      double sum = 1.0;  // log2 (n + 1)!
-      while (n * (halvings[w] + 0.7) + sum < bits) sum += std::log2(double(++n + 1));
-      terms[w] = n;
+  double step[2 * kSteps + 1][2];  // exp(j / 256) - 1 for |j| <= kSteps, in pairs
+};
+inline Tables made_tables() {
+  Tables t{};
+  Ex<double, kMostParts> f = number<double, kMostParts>(1.0);
+  for (int k = 1; k < 64; ++k) {
+    const Ex<double, kMostParts> r = reciprocal<double, kMostParts>(number<double, kMostParts>(double(k)));
+    f = f * r;
+    for (int i = 0; i < kMostParts; ++i) {
+      if (k < 16) t.inverse[k][i] = r[i];
+      t.factorial[k][i] = f[i];
     }
   }
-};
-inline const Constants& constants() {
-  static const Constants c;
-  return c;
+  for (int w = 1; w <= kMostParts; ++w) {  // for |r| < 0.6, in the manner of [B]
+    const double bits = 53.0 * w + 8.0;
+    int n = 1;
+    t.halvings[w] = int(0.7 * std::sqrt(bits) + 0.5);
+    double sum = 1.0;  // log2 (n + 1)!
+    while (n * (t.halvings[w] + 0.7) + sum < bits) sum += std::log2(double(++n + 1));
+    t.terms[w] = n;
+  }
+  for (int j = -Tables::kSteps; j <= Tables::kSteps; ++j) {
+    const Ex<double, 3> r = number<double, 3>(j / 256.0);
+    Ex<double, 3> s = number<double, 3>(t.factorial[40]);
+    for (int k = 39; k > 0; --k) s = s * r + number<double, 3>(t.factorial[k]);
+    const Ex<double, 3> e = s * r;
+    const DD<double> d = fast_two_sum<double>(e[0], e[1] + e[2]);
+    t.step[j + Tables::kSteps][0] = d.hi;
+    t.step[j + Tables::kSteps][1] = d.lo;
+  }
+  return t;
+}
+#if defined(__CUDACC__)
+static __device__ Tables tables_of_gpu;  // cuda/multifloat.cu copies the host's there
+#endif
+HYPGEO_FN const Tables& tables() {
+#if defined(__CUDA_ARCH__)
+  return tables_of_gpu;
+#else
+  static const Tables t = made_tables();
+  return t;
+#endif
 }
 
 // The sum of c_k r^(k - 1) for k = 1 ... n, |r| < 2^-bits: the late terms with few parts.
@@ -409,39 +435,16 @@ HYPGEO_HD Ex<V, W> series(const Ex<V, W>& r, const double (*c)[kMostParts], int 
   return horner<V, W, W, W>(r, c, step, bits, n);
 }
 
-// exp(j / 256) - 1 for |j| <= 160, in pairs.
-struct Steps {
-  static constexpr int kMost = 160;
-  double value[2 * kMost + 1][2];
-
-  Steps() {
-    for (int j = -kMost; j <= kMost; ++j) {
-      const Ex<double, 3> r = number<double, 3>(j / 256.0);
-      Ex<double, 3> s = number<double, 3>(constants().factorial[40]);
-      for (int k = 39; k > 0; --k) s = s * r + number<double, 3>(constants().factorial[k]);
-      const Ex<double, 3> e = s * r;
-      const DD<double> d = fast_two_sum<double>(e[0], e[1] + e[2]);
-      value[j + kMost][0] = d.hi;
-      value[j + kMost][1] = d.lo;
-    }
-  }
-};
-inline const Steps& steps() {
-  static const Steps s;
-  return s;
-}
-
 // exp(r) - 1, relatively accurate, |r| < 0.6 (0, or beyond kTiny): (1 + e)^2 - 1 = 2 e + e^2 after the series.  For two
 // parts from exp(j / 256) - 1 = t: p + t p + t with p = exp(r - j / 256) - 1; 14 u^2.
 template <class V, int W>
 HYPGEO_MF Ex<V, W> expm1_core(Ex<V, W> r) {
-  const Constants& c = constants();
+  const Tables& c = tables();
   if constexpr (W == 2) {
-    const Steps& table = steps();
     const V j = nearest_integer<V>(256.0 * r[0]);
     Ex<V, 2> t{};
     for (int l = 0; l < lanes_of<V>; ++l) {
-      const double* at = table.value[int(lane<V>(j, l)) + Steps::kMost];
+      const double* at = c.step[int(lane<V>(j, l)) + Tables::kSteps];
       set_lane<V>(t[0], l, at[0]);
       set_lane<V>(t[1], l, at[1]);
     }
@@ -460,15 +463,15 @@ HYPGEO_MF Ex<V, W> expm1_core(Ex<V, W> r) {
 template <class V, int W>
 HYPGEO_MF Ex<V, W> plus_log_two(const Ex<V, W>& x, V k) {
   if constexpr (W == 2) {
-    const DD<V> p = two_prod<V>(k, splat<V>(kLogTwo[0])), q = two_prod<V>(k, splat<V>(kLogTwo[1]));
+    const DD<V> p = two_prod<V>(k, splat<V>(log_two()[0])), q = two_prod<V>(k, splat<V>(log_two()[1]));
     const DD<V> s = two_sum<V>(x[0], p.hi), t = two_sum<V>(x[1], p.lo), v = two_sum<V>(t.hi, q.hi);
     const DD<V> w = two_sum<V>(s.lo, v.hi), top = two_sum<V>(s.hi, w.hi);
-    return of<V>(two_sum<V>(top.hi, top.lo + (w.lo + ((t.lo + v.lo) + (q.lo + k * kLogTwo[2])))));
+    return of<V>(two_sum<V>(top.hi, top.lo + (w.lo + ((t.lo + v.lo) + (q.lo + k * log_two()[2])))));
   } else {
     V t[3 * W + 2];
     for (int i = 0; i < W; ++i) t[i] = x[i];
     for (int i = 0; i <= W; ++i) {
-      const DD<V> p = two_prod<V>(k, splat<V>(kLogTwo[i]));
+      const DD<V> p = two_prod<V>(k, splat<V>(log_two()[i]));
       t[W + 2 * i] = p.hi;
       t[W + 2 * i + 1] = p.lo;
     }
@@ -535,7 +538,7 @@ HYPGEO_MF Ex<V, W> log1p_core(const Ex<V, W>& d) {
     }
     z = settled<W>(t);
   }
-  Ex<V, W> r = to<W>(Ex<V, 1>{{y}}) + z * series<V, W>(-z, constants().inverse, 1, 47.0, W + 1);
+  Ex<V, W> r = to<W>(Ex<V, 1>{{y}}) + z * series<V, W>(-z, tables().inverse, 1, 47.0, W + 1);
   if (any<V>(tiny)) r = select<V, W>(tiny, tiny_part<V, W>(tiny, d, -0.5), r);
   return r;
 }
@@ -596,7 +599,7 @@ HYPGEO_MF Ex<V, W> asinh(const Ex<V, W>& x) {
   const Ex<V, W> one = number<V, W>(1.0), a = select<V, W>(tiny | far, one, absolute(x)), square = a * a;
   Ex<V, W> r = log1p<V, W>(a + square / (root_of<V, W>(square + one) + one));
   if (any<V>(far)) {
-    r = select<V, W>(far, log<V, W>(select<V, W>(far, absolute(x), one)) + number<V, W>(kLogTwo), r);
+    r = select<V, W>(far, log<V, W>(select<V, W>(far, absolute(x), one)) + number<V, W>(log_two()), r);
   }
   return select<V, W>(tiny, x, signed_as<V, W>(r, x[0]));
 }
@@ -607,7 +610,7 @@ HYPGEO_MF Ex<V, W> acosh(const Ex<V, W>& x) {
   const Ex<V, W> d = plus<W>(select<V, W>(far, number<V, W>(2.0), x), Ex<V, 1>{{splat<V>(-1.0)}});
   Ex<V, W> r = log1p<V, W>(d + root_of<V, W>(d) * root_of<V, W>(d + 2.0));
   if (any<V>(far)) {
-    r = select<V, W>(far, log<V, W>(select<V, W>(far, x, number<V, W>(1.0))) + number<V, W>(kLogTwo), r);
+    r = select<V, W>(far, log<V, W>(select<V, W>(far, x, number<V, W>(1.0))) + number<V, W>(log_two()), r);
   }
   return r;
 }
@@ -650,7 +653,7 @@ HYPGEO_MF Ex<V, W> reduced(const Ex<V, W>& x, V& quarters) {
     if (most == 0.0) break;
     const int want = std::ilogb(most) / 53 + 2 * W + 2, digits = want < kDigits ? want : kDigits;
     for (int i = 0; i < digits; ++i) {  // q 2^-60, lest two_prod overflow
-      const DD<V> p = two_prod<V>(-0x1p-60 * q, splat<V>(0x1p60 * kQuarterTurn[i]));
+      const DD<V> p = two_prod<V>(-0x1p-60 * q, splat<V>(0x1p60 * quarter_turn()[i]));
       t[kRest + 2 * i] = p.hi;
       t[kRest + 2 * i + 1] = p.lo;
     }
@@ -664,7 +667,7 @@ HYPGEO_MF Ex<V, W> reduced(const Ex<V, W>& x, V& quarters) {
 // With c = cos h - 1 from its series, c(2 h) = 2 c (c + 2); the sine is sqrt(-c (c + 2)).
 template <class V, int W>
 HYPGEO_MF Ex<V, W> sin(const Ex<V, W>& x, bool cosine) {
-  const Constants& constant = constants();
+  const Tables& constant = tables();
   V q{};
   const Ex<V, W> r = reduced<V, W>(x, q);
   if (cosine) q = hypgeo::select<V>(q == 3.0, V{}, q + 1.0);  // cos x = sin(x + pi / 2)

@@ -4,10 +4,8 @@
 // nan leading component stands alone.
 #pragma once
 
-#include <bit>
 #include <cmath>
 #include <cstdint>
-#include <limits>
 
 #include "expansion.h"
 
@@ -19,33 +17,33 @@ struct Half {
   uint16_t bits;
 };
 
-inline double widened(double a) { return a; }
-inline double widened(float a) { return double(a); }
-inline double widened(Half a) {
+HYPGEO_HD double widened(double a) { return a; }
+HYPGEO_HD double widened(float a) { return double(a); }
+HYPGEO_HD double widened(Half a) {
   const int e = a.bits >> 10 & 31, m = a.bits & 1023;
   double r;
   if (e == 0) {
     r = m * 0x1p-24;
   } else if (e == 31) {
-    r = m ? std::numeric_limits<double>::quiet_NaN() : std::numeric_limits<double>::infinity();
+    r = m ? __builtin_nan("") : __builtin_inf();
   } else {
-    r = std::bit_cast<double>(uint64_t(m) << 42 | uint64_t(e + 1008) << 52);
+    r = from_bits<double>(uint64_t(m) << 42 | uint64_t(e + 1008) << 52);
   }
   return a.bits >> 15 ? -r : r;
 }
-inline void narrow(double a, float& r) { r = float(a); }
-inline void narrow(double a, double& r) { r = a; }
-inline void narrow(double a, Half& r) {  // to nearest, ties to even
+HYPGEO_HD void narrow(double a, float& r) { r = float(a); }
+HYPGEO_HD void narrow(double a, double& r) { r = a; }
+HYPGEO_HD void narrow(double a, Half& r) {  // to nearest, ties to even
   const uint16_t sign = std::signbit(a) ? 0x8000 : 0;
   const double size = std::fabs(a);
   if (!(size < 65520.0)) {
     r.bits = uint16_t(sign | (size == size ? 0x7c00 : 0x7e00));
   } else {
-    const int64_t e = int64_t(std::bit_cast<uint64_t>(size) >> 52) - 1023;
+    const int64_t e = int64_t(to_bits<double>(size) >> 52) - 1023;
     // Adding 3/2 2^52 ulps rounds to whole ulps.
-    const double grid = std::bit_cast<double>(uint64_t((e < -14 ? -14 : e) - 10 + 52 + 1023) << 52) * 1.5;
+    const double grid = from_bits<double>(uint64_t((e < -14 ? -14 : e) - 10 + 52 + 1023) << 52) * 1.5;
     const double rounded = (size + grid) - grid;
-    const uint64_t bits = std::bit_cast<uint64_t>(rounded);
+    const uint64_t bits = to_bits<double>(rounded);
     r.bits = sign | uint16_t(rounded < 0x1p-14 ? uint64_t(rounded * 0x1p24)
                                                : (bits >> 42 & 1023) | ((bits >> 52) - 1008) << 10);
   }
@@ -63,7 +61,7 @@ constexpr int kHeld = kPlain<T, N> ? 1 : std::is_same_v<T, double> || N < 6 ? N 
 using Lanes = Vec<kLanes>;
 
 template <class T, int N>
-double load_plain(const T* x) {
+HYPGEO_HD double load_plain(const T* x) {
   double r = widened(x[0]);
   for (int i = 1; i < N; ++i) r += widened(x[i]);
   return r;
@@ -201,7 +199,7 @@ HYPGEO_MF void store(Scaled<V, kWidth<T, N>> r, T* out, int count) {
 }
 
 template <class T, int N>
-void store_plain(double a, T* out) {
+HYPGEO_HD void store_plain(double a, T* out) {
   double c[N];
   for (int i = 0; i < N; ++i) {
     c[i] = rounded<T, double>(a);

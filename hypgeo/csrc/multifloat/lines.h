@@ -12,7 +12,7 @@ namespace multifloat {
 
 // Where line i begins.
 template <int N>
-int64_t start(const Lines& job, int64_t line) {
+HYPGEO_HD int64_t start(const Lines& job, int64_t line) {
   return (line / job.inner * job.count * job.inner + line % job.inner) * N;
 }
 
@@ -29,6 +29,12 @@ struct Total {
     small = small + times(y, 0x1p-64);
     odd |= !good;
   }
+  HYPGEO_HD void join(const Total& other) {
+    lead += other.lead;
+    sum = sum + other.sum;
+    small = small + other.small;
+    odd |= other.odd;
+  }
   HYPGEO_HD Scaled<V, W> value() const {
     const Mask<V> over = !(finite<V>(sum[0]) & finite<V>(sum[1]));
     Scaled<V, W> r{select<V, W>(over, small, sum), select<V>(over, splat<V>(64.0), V{})};
@@ -39,9 +45,35 @@ struct Total {
   Mask<V> odd = V{} != V{};
 };
 
+// A running product, brought near 1 at each step.
+template <class V, int W>
+struct Factors {
+  Ex<V, W> m = number<V, W>(1.0);
+  V k{}, lead = splat<V>(1.0);  // the exponent; the product of the signs, zeros, infinities and nans
+  HYPGEO_HD void times(const Ex<V, W>& x, V exponent) {
+    const Scaled<V, W> s = scaled(x), p = scaled(m * s.m);
+    m = p.m;
+    k += exponent + s.k + p.k;
+  }
+  HYPGEO_HD void add(const Ex<V, W>& x) {
+    const Mask<V> good = finite<V>(x[0]);
+    const V sign = select<V>(x[0] > 0.0, splat<V>(1.0), splat<V>(-1.0));
+    lead *= select<V>(good & (x[0] != 0.0), sign, x[0]);
+    times(select<V, W>(good, x, number<V, W>(1.0)), V{});
+  }
+  HYPGEO_HD void join(const Factors& other) {
+    lead *= other.lead;
+    times(other.m, other.k);
+  }
+  HYPGEO_HD Scaled<V, W> value() const {
+    const Mask<V> good = finite<V>(lead);
+    return {select<V, W>(good, m, to<W>(Ex<V, 1>{{lead}})), select<V>(good, k, V{})};
+  }
+};
+
 // One sum with the lanes along it, where there are few lines.
 template <class T, int N, class V>
-void sum_along(const Lines& job, int64_t line, T* out) {
+HYPGEO_FN void sum_along(const Lines& job, int64_t line, T* out) {
   constexpr int W = kWidth<T, N>;
   const T* x = static_cast<const T*>(job.x);
   const int64_t begin = start<N>(job, line), step = job.inner * N;
@@ -72,7 +104,7 @@ void sum_along(const Lines& job, int64_t line, T* out) {
 }
 
 template <class T, int N>
-void run_sum(const Lines& job, int64_t begin, int64_t end) {
+HYPGEO_FN void run_sum(const Lines& job, int64_t begin, int64_t end) {
   using V = Lanes;
   constexpr int W = kWidth<T, N>;
   const T* x = static_cast<const T*>(job.x);
@@ -95,7 +127,7 @@ void run_sum(const Lines& job, int64_t begin, int64_t end) {
 }
 
 template <class T, int N>
-void run_cumsum(const Lines& job, int64_t begin, int64_t end) {
+HYPGEO_FN void run_cumsum(const Lines& job, int64_t begin, int64_t end) {
   using V = Lanes;
   constexpr int W = kWidth<T, N>;
   const T* x = static_cast<const T*>(job.x);
@@ -117,7 +149,7 @@ void run_cumsum(const Lines& job, int64_t begin, int64_t end) {
 }
 
 template <class T, int N>
-void run_prod(const Lines& job, int64_t begin, int64_t end) {
+HYPGEO_FN void run_prod(const Lines& job, int64_t begin, int64_t end) {
   using V = Lanes;
   constexpr int W = kWidth<T, N>;
   const T* x = static_cast<const T*>(job.x);
@@ -126,21 +158,12 @@ void run_prod(const Lines& job, int64_t begin, int64_t end) {
   for (int64_t i = begin; i < end; i += kLanes) {
     const int count = end - i < kLanes ? int(end - i) : kLanes;
     for (int l = 0; l < kLanes; ++l) at[l] = start<N>(job, l < count ? i + l : i);
-    Scaled<V, W> r{number<V, W>(1.0), V{}};
-    V lead = splat<V>(1.0);  // of the signs, zeros, infinities and nans
+    Factors<V, W> product;
     for (int64_t j = 0; j < job.count; ++j) {
-      const Ex<V, W> a = load<T, N, V>(x, at);
-      const Mask<V> good = finite<V>(a[0]);
-      const V sign = select<V>(a[0] > 0.0, splat<V>(1.0), splat<V>(-1.0));
-      lead *= select<V>(good & (a[0] != 0.0), sign, a[0]);
-      const Scaled<V, W> s = scaled(select<V, W>(good, a, number<V, W>(1.0))), p = scaled(r.m * s.m);
-      r = {p.m, r.k + s.k + p.k};
+      product.add(load<T, N, V>(x, at));
       for (int l = 0; l < kLanes; ++l) at[l] += job.inner * N;
     }
-    const Mask<V> good = finite<V>(lead);
-    r.m = select<V, W>(good, r.m, to<W>(Ex<V, 1>{{lead}}));
-    r.k = select<V>(good, r.k, V{});
-    store<T, N, V>(r, out + i * N, count);
+    store<T, N, V>(product.value(), out + i * N, count);
   }
 }
 
