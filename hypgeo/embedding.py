@@ -203,7 +203,9 @@ class Embedding:
         if self._exact:
             found: Tensor = self.manifold.dist_from(self.points, i)
             return found.to(torch.float64)
-        return torch.cat([self._dist(torch.tensor(i), block) for block in torch.arange(self.n).split(_BLOCK)])
+        with torch.no_grad():
+            parts = [self.manifold.pairwise_dist(self.points[i : i + 1], rows)[0] for rows in self.points.split(_BLOCK)]
+        return torch.cat(parts).to(torch.float64)
 
     def dist(self, u: Any, v: Any) -> float | Tensor:
         """Distance between two labels, a float; with a list on either side, a float64 tensor, broadcast over both."""
@@ -251,9 +253,11 @@ class Embedding:
         row = self._row(i)
         row[i] = -1.0  # itself, first in the order whatever coincides with it
         row[self.hidden] = math.inf
-        values, order = torch.sort(row, stable=True)
         last = min(k + 1, self.n - int(self.hidden.sum()))
-        return [(self.labels[j], d) for j, d in zip(order[1:last].tolist(), values[1:last].tolist(), strict=True)]
+        few = torch.nonzero(~(row > row.topk(last, largest=False).values[-1]))[:, 0]  # all that tie with the last one
+        values, order = torch.sort(row[few], stable=True)
+        found = few[order[1:last]].tolist()
+        return [(self.labels[j], d) for j, d in zip(found, values[1:last].tolist(), strict=True)]
 
     # ---- other forms -------------------------------------------------------------------------------------------------
 
