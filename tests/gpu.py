@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import platform
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,7 +31,9 @@ class Kernels:
         library = folder / "gpu.so"
         with FileLock(folder / "gpu.lock"):
             if not library.is_file():
-                flags = "-O1 -std=c++20 -ffp-contract=off -mavx2 -mfma -pthread -fPIC -shared".split()
+                flags = "-O1 -std=c++20 -ffp-contract=off -pthread -fPIC -shared".split()
+                if platform.machine() in ("x86_64", "AMD64"):
+                    flags += ["-mavx2", "-mfma"]  # a GPU's multiplication and addition are fused too
                 flags.append(f"-I{HERE.parent / 'hypgeo' / 'csrc'}")
                 beside = folder / "gpu.new"
                 subprocess.run(["c++", *flags, str(HERE / "csrc" / "gpu.cpp"), "-o", str(beside)], check=True)

@@ -8,14 +8,13 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
+import gpu
 import pytest
 import torch
 from torch import Tensor
 
 from hypgeo.ops import multifloat as mf
 from hypgeo.testing import multifloat as exact
-
-import gpu
 
 DTYPES = (torch.float16, torch.float32, torch.float64)
 SIZES = range(1, mf.MOST + 1)
@@ -347,19 +346,20 @@ def test_order_with_nan_and_infinity() -> None:
 # ---- shapes, errors
 
 
-def test_shapes_and_strides() -> None:
+def test_shapes_and_strides(plain: bool) -> None:
+    exp, total, product = (served(f, plain) for f in (mf.exp, mf.sum, mf.prod))
     for dtype, n in ((torch.float64, 2), (torch.float64, 3), (torch.float32, 4), (torch.float16, 2)):
         x, y = numbers((5, 1, 9), dtype, n, 37), numbers((4, 1), dtype, n, 41)
-        for f in (mf.add, mf.mul, mf.div):
+        for f in (served(g, plain) for g in (mf.add, mf.mul, mf.div)):
             want = f(x.expand(5, 4, 9, n).contiguous(), y.expand(5, 4, 9, n).contiguous())
             assert torch.equal(f(x, y), want)
             assert torch.equal(f(x.transpose(0, 2), y), f(x.transpose(0, 2).contiguous(), y))
             assert torch.equal(f(x, y[0, 0]), f(x, y[:1]))
             assert f(x[:0], y).shape == (0, 4, 9, n) and f(x[0, 0, 0], y[0, 0]).shape == (n,)
         apart = torch.stack([x, x.flip(-2)], -1)[..., 0]  # components that do not lie side by side
-        assert torch.equal(mf.exp(apart), mf.exp(x)) and torch.equal(mf.sum(apart, 2), mf.sum(x, 2))
-        assert torch.equal(mf.exp(x[:, 0].transpose(0, 1)), mf.exp(x[:, 0]).transpose(0, 1))
-        assert torch.equal(mf.sum(x, -1), mf.sum(x, 2)) and torch.equal(mf.prod(x), mf.prod(x.reshape(45, n), 0))
+        assert torch.equal(exp(apart), exp(x)) and torch.equal(total(apart, 2), total(x, 2))
+        assert torch.equal(exp(x[:, 0].transpose(0, 1)), exp(x[:, 0]).transpose(0, 1))
+        assert torch.equal(total(x, -1), total(x, 2)) and torch.equal(product(x), product(x.reshape(45, n), 0))
         assert torch.equal(mf.scale(x, x[..., 0]), mf.mul(x, mf.from_float(x[..., 0], n)))
         assert torch.equal(mf.abs(mf.neg(x)), mf.abs(x)) and mf.from_float(x[..., 0], n).shape == x.shape
 
