@@ -24,7 +24,7 @@ HYPGEO_HD void add_product(DD<V>& s, const DD<V>& a, const DD<V>& b) {
 }
 
 // Columns [0, columns) of b as panels of kWide vectors, row by row: hi and lo vectors beside each other.
-constexpr int kTall = kLanes == 8 ? 4 : 2, kWide = 2;
+constexpr int kTall = 4, kWide = 2;
 
 template <int R>
 void block(const Product& job, int64_t row, int64_t column, const double* panel) {
