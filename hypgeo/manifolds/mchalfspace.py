@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from hypgeo import _C
 from hypgeo.manifolds.base import Manifold, _number
 from hypgeo.mctensor import MCTensor
 from hypgeo.mctensor.tensor import join
@@ -23,6 +24,7 @@ from hypgeo.ops.special import asinh
 __all__ = ["MCHalfSpace"]
 
 _FAR = {torch.float32: 100, torch.float64: 332}  # beyond 2 to this asinh t = log 2t to 8 components
+_COMPILED = "multifloat_distance" in _C.compiled_ops("CPU")
 _PAIRS = 1 << 18  # formed at a time
 
 
@@ -80,9 +82,12 @@ class _Dist(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, y: Tensor, space: MCHalfSpace) -> Tensor:
         n, d = space.components, x.shape[-1] // space.components
+        ctx.space = space
+        if x.is_cpu and _COMPILED:
+            ctx.save_for_backward(x, y)
+            return cast(Tensor, torch.ops.hypgeo.multifloat_distance.default(x, y, n))
         w = _minus(y, x, n).double()
         a, b = (t[..., d - 1 :: d].double().sum(-1, keepdim=True) for t in (x, y))
-        ctx.space = space
         ctx.save_for_backward(x, y, w, a, b)
         # t = |w| / 2 sqrt(a b) = r 2^k
         size = w.abs().amax(-1, keepdim=True)
@@ -100,12 +105,18 @@ class _Dist(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        x, y, w, a, b = ctx.saved_tensors
+        x, y, *views = ctx.saved_tensors
+        asked = ctx.needs_input_grad[:2]
         if torch.is_grad_enabled():
             dist = _plain(ctx.space._dist(ctx.space.unpack(x), ctx.space.unpack(y))).squeeze(-1)
-            wanted = [t for t, asked in zip((x, y), ctx.needs_input_grad, strict=False) if asked]
-            slopes = iter(torch.autograd.grad(dist, wanted, grads[0], create_graph=True))
-            return (*(next(slopes) if asked else None for asked in ctx.needs_input_grad[:2]), None)
+            rows = [t for t, wanted in zip((x, y), asked, strict=True) if wanted]
+            slopes = iter(torch.autograd.grad(dist, rows, grads[0], create_graph=True))
+            return (*(next(slopes) if wanted else None for wanted in asked), None)
+        if not views:
+            op, n = torch.ops.hypgeo.multifloat_distance_backward.default, ctx.space.components
+            found = iter(op(grads[0].contiguous(), x, y, n, *asked))
+            return (*(next(found) if wanted else None for wanted in asked), None)
+        w, a, b = views
         # With L = |w| sqrt(a b + |w|²/4) = a b sinh D, all scaled to the largest of w, a, b by s:
         # by x -(h, (rise (a + b) + |h|²) / 2a) / L, and by y (h, (rise (a + b) - |h|²) / 2b) / L
         g = grads[0].double().unsqueeze(-1)
@@ -117,11 +128,11 @@ class _Dist(torch.autograd.Function):
         v = w / unit
         length = _dot(v, v).sqrt() * unit
         L = length * (p * q + (length / 2).square()).sqrt()
-        g = torch.where(size > 0, g / torch.where(size > 0, L, 1.0), 0.0)
+        g = torch.where(size == 0, 0.0, g / torch.where(size == 0, 1.0, L))
         lift, square, level = rise * (p + q), _dot(h, h), g * h * s
         out: list[Tensor | None] = []
-        for asked, near, sign in zip(ctx.needs_input_grad[:2], (a, b), (-1, 1), strict=True):
-            if asked:
+        for wanted, near, sign in zip(asked, (a, b), (-1, 1), strict=True):
+            if wanted:
                 slope = torch.cat((sign * level, sign * g * (lift - sign * square) / (2 * near)), -1)
                 out.append(pad(slope.to(x.dtype), (0, x.shape[-1] - slope.shape[-1])))
             else:

@@ -154,6 +154,35 @@ def test_distances(dtype: torch.dtype, radius: float, n: int) -> None:
                 assert error <= 8 * size(want) * mpf(2) ** (-53 if dtype == F64 else -24) + floor
 
 
+@pytest.mark.parametrize("n", [1, 2, 5, 8])
+@pytest.mark.parametrize("dtype", [F64, F32], ids=str)
+def test_compiled_and_plain_distances_agree(dtype: torch.dtype, n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where points coincide, broadcast, are no numbers, or lie at the ends of the exponents."""
+    m = MCHalfSpace(n)
+    x, y = draw(m, 20, 9, dtype).unsqueeze(1), draw(m, 3, 7, dtype, seed=4)
+    least, most = (1e-300, 1e300) if dtype == F64 else (1e-36, 1e36)
+    odd = torch.zeros(8, x.shape[-1], dtype=dtype)
+    d = x.shape[-1] // n
+    odd[:, d - 1] = torch.tensor([1.0, least, most, math.inf, math.nan, -1.0, 1.0, 1.0])
+    odd[6, 0], odd[7, 0] = math.inf, least
+    cases = [(x, y), (x.transpose(0, 1), x), (y[::2], y[0]), (odd.unsqueeze(1), odd), (x[:0], y)]
+
+    def both(a: Tensor, b: Tensor) -> list[Tensor]:
+        a, b = a.detach().requires_grad_(), b.detach().requires_grad_()
+        found = m.dist(a, b)
+        weight = torch.linspace(1, 2, found.numel(), dtype=dtype).reshape(found.shape)
+        (only,) = torch.autograd.grad(found, b, weight, retain_graph=True)
+        return [found, only, *torch.autograd.grad(found, (a, b), weight)]
+
+    for a, b in cases:
+        compiled = both(a, b)
+        with monkeypatch.context() as patch:
+            patch.setattr("hypgeo.manifolds.mchalfspace._COMPILED", False)
+            plain = both(a, b)
+        for got, want in zip(compiled, plain, strict=True):
+            torch.testing.assert_close(got, want, rtol=2e-5 if dtype == F32 else 1e-13, atol=0.0, equal_nan=True)
+
+
 def test_distances_of_all_pairs() -> None:
     m = MCHalfSpace(2, curvature=-0.3)
     x, y = draw(m, 36, 5).requires_grad_(), draw(m, 20, 7, seed=3)

@@ -172,6 +172,10 @@ def test_renorm_breaks_ties_by_what_follows(plain: bool) -> None:
     rows = [[-top, top, top], [math.inf, 1.0, -math.inf], [1.0, math.inf, 2.0], [top, top, 1.0]]
     got = renorm(torch.tensor(rows, dtype=torch.float64)).nan_to_num(7.0, 8.0)
     assert got.tolist() == [[top, 0.0, 0.0], [7.0, 0.0, 0.0], [8.0, 0.0, 0.0], [8.0, 0.0, 0.0]]
+    rows = [[math.inf, -0.0], [0.0, math.inf], [1.0, -math.inf], [math.inf, -math.inf], [math.nan, 1.0]]
+    for dtype, n in itertools.product(DTYPES, (2, 3, 8)):
+        got = renorm(torch.nn.functional.pad(torch.tensor(rows, dtype=dtype), (n - 2, 0)))
+        assert got[:, 0].nan_to_num(7.0, 8.0, 9.0).tolist() == [8.0, 8.0, 9.0, 7.0, 7.0] and not got[:, 1:].any()
 
 
 def test_rounding_is_to_nearest() -> None:

@@ -160,7 +160,7 @@ HYPGEO_MF Scaled<V, W> evaluate(Op op, int64_t n, const Ex<V, W>& given, const E
   const V left = room<V, W>(op, given, second);
   Mask<V> good = finite<V>(given[0]) & (left > 0.0);
   if (two) good &= finite<V>(second[0]);
-  if (op == Op::kRound) good = left > 0.0;  // infinities anywhere add up by themselves
+  if (op == Op::kRound && W > 2) good = left > 0.0;  // infinities anywhere add up by themselves
   const bool all = !any<V>(!good);
   const Ex<V, W> x = all ? given : select<V, W>(good, given, number<V, W>(op == Op::kAcosh ? 1.5 : 0.5));
   const Ex<V, W> y = all || !two ? second : select<V, W>(good, second, number<V, W>(1.0));

@@ -45,6 +45,16 @@ struct Product {
   void* c = nullptr;
 };
 
+// Of pairs of points whose `dim` coordinates have N components each, component-major: distances to pairs.out, or where
+// there is a gradient of these, dense, those by the points: dense rows, or null.
+struct Distances {
+  Elementwise pairs;
+  int dim = 0;
+  const void* grad = nullptr;
+  void *to_x = nullptr, *to_y = nullptr;
+};
+
+using DistanceKernel = void (*)(const Distances&, int64_t begin, int64_t end);
 using ElementwiseKernel = void (*)(const Elementwise&, int64_t begin, int64_t end);
 using LinesKernel = void (*)(const Lines&, int64_t begin, int64_t end);
 using ProductKernel = void (*)(const Product&, int64_t begin, int64_t end);

@@ -13,6 +13,7 @@ namespace hypgeo {
   extern const ElementwiseKernel elementwise[3][8];                         \
   extern const LinesKernel sum_lines[3][8], cumsum_lines[3][8], prod_lines[3][8]; \
   extern const ProductKernel product_rows[3][8];                            \
+  extern const DistanceKernel distances[2][8];                              \
   }
 namespace base {
 using namespace hypgeo::multifloat;
@@ -112,6 +113,62 @@ std::tuple<Tensor, bool> matmul(Tensor a, Tensor b) {
   return {call.out, call.job.calm};
 }
 
+// x, y: points (..., d N) of one dtype and shape, broadcast views or not.
+struct DistanceCall {
+  Distances job;
+  int64_t count = 1, grain = 0;
+  std::vector<int64_t> size;
+  std::optional<Given> x, y;
+  DistanceKernel kernel = nullptr;
+
+  DistanceCall(const Tensor& a, const Tensor& b, int64_t n) {
+    const int64_t axes = a.dim() - 1, columns = axes < 0 ? 0 : a.size(axes);
+    STD_TORCH_CHECK(axes >= 0 && axes <= kAxes && dtype_of(a) > 0 && a.scalar_type() == b.scalar_type() &&
+                        b.dim() == a.dim() && n >= 1 && n <= 8 && columns > 0 && columns % n == 0 && columns < 1 << 20,
+                    "hypgeo: points must be float32 or float64 rows of coordinates of 1 to 8 components");
+    job.dim = int(columns / n);
+    job.pairs.axes = int(axes);
+    for (int64_t d = 0; d < axes; ++d) {
+      size.push_back(a.size(d));
+      count *= job.pairs.size[d] = a.size(d);
+    }
+    STD_TORCH_CHECK(b.size(axes) == columns, "hypgeo: points must have as many columns");
+    x.emplace(a, size, columns);
+    y.emplace(b, size, columns);
+    job.pairs.x = x->operand;
+    job.pairs.y = y->operand;
+    kernel = HYPGEO_CHOOSE(multifloat::distances)[dtype_of(a) - 1][n - 1];
+    grain = std::max<int64_t>(8, kWork / 16 / columns / 8 * 8);
+  }
+  void run() const {
+    torch::stable::parallel_for(0, count, grain, [&](int64_t begin, int64_t end) { kernel(job, begin, end); });
+  }
+};
+
+Tensor distance(Tensor x, Tensor y, int64_t n) {
+  DistanceCall call(x, y, n);
+  Tensor out = torch::stable::new_empty(x, call.size);
+  call.job.pairs.out = out.mutable_data_ptr();
+  if (call.count > 0) call.run();
+  return out;
+}
+
+std::vector<Tensor> distance_backward(Tensor grad, Tensor x, Tensor y, int64_t n, bool by_x, bool by_y) {
+  DistanceCall call(x, y, n);
+  STD_TORCH_CHECK(grad.numel() == call.count && grad.is_contiguous() && grad.scalar_type() == x.scalar_type(),
+                  "hypgeo: a gradient for each distance");
+  call.job.grad = grad.const_data_ptr();
+  call.size.push_back(x.size(x.dim() - 1));
+  std::vector<Tensor> out;
+  for (const bool wanted : {by_x, by_y}) {
+    if (!wanted) continue;
+    out.push_back(torch::stable::new_empty(x, call.size));
+    (out.size() == 1 && by_x ? call.job.to_x : call.job.to_y) = out.back().mutable_data_ptr();
+  }
+  if (call.count > 0) call.run();
+  return out;
+}
+
 }  // namespace
 }  // namespace multifloat
 }  // namespace hypgeo
@@ -120,10 +177,14 @@ STABLE_TORCH_LIBRARY_FRAGMENT(hypgeo, m) {
   m.def("multifloat(Tensor x, Tensor? y, int op, int power) -> Tensor");
   m.def("multifloat_lines(Tensor x, int kind) -> Tensor");
   m.def("multifloat_matmul(Tensor a, Tensor b) -> (Tensor, bool)");
+  m.def("multifloat_distance(Tensor x, Tensor y, int n) -> Tensor");
+  m.def("multifloat_distance_backward(Tensor grad, Tensor x, Tensor y, int n, bool by_x, bool by_y) -> Tensor[]");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(hypgeo, CPU, m) {
   m.impl("multifloat", TORCH_BOX(&hypgeo::multifloat::elementwise));
   m.impl("multifloat_lines", TORCH_BOX(&hypgeo::multifloat::lines));
   m.impl("multifloat_matmul", TORCH_BOX(&hypgeo::multifloat::matmul));
+  m.impl("multifloat_distance", TORCH_BOX(&hypgeo::multifloat::distance));
+  m.impl("multifloat_distance_backward", TORCH_BOX(&hypgeo::multifloat::distance_backward));
 }
