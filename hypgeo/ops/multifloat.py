@@ -108,6 +108,17 @@ if _COMPILED:
         return x.new_empty(x.shape if kind == 1 else (x.shape[0], x.shape[2], x.shape[3]))
 
 
+if "multifloat_distance" in _C.compiled_ops("CPU"):  # the distances of MCHalfSpace
+
+    @torch.library.register_fake("hypgeo::multifloat_distance")
+    def _(x: Tensor, y: Tensor, n: int) -> Tensor:
+        return x.new_empty(x.shape[:-1])
+
+    @torch.library.register_fake("hypgeo::multifloat_distance_backward")
+    def _(grad: Tensor, x: Tensor, y: Tensor, n: int, by_x: bool, by_y: bool) -> list[Tensor]:
+        return [x.new_empty(x.shape) for wanted in (by_x, by_y) if wanted]
+
+
 def served(native: Callable[..., Any] | None = None) -> Callable[[Callable[..., Any]], Function]:
     return lambda body: Function(body, native)
 

@@ -183,6 +183,20 @@ def test_compiled_and_plain_distances_agree(dtype: torch.dtype, n: int, monkeypa
             torch.testing.assert_close(got, want, rtol=2e-5 if dtype == F32 else 1e-13, atol=0.0, equal_nan=True)
 
 
+def test_compiled_distances_are_good_citizens() -> None:
+    m = MCHalfSpace(2)
+    x, y = torch.broadcast_tensors(draw(m, 5, 3).unsqueeze(1), draw(m, 2, 4, seed=3))
+    ops = torch.ops.hypgeo
+    torch.library.opcheck(ops.multifloat_distance.default, (x, y, 2))
+    torch.library.opcheck(ops.multifloat_distance_backward.default, (x.new_ones(3, 4), x, y, 2, False, True))
+    a = x.clone().requires_grad_()
+    compiled = torch.compile(m.dist, backend="aot_eager")
+    got, want = (torch.autograd.grad(f(a, y).sum(), a)[0] for f in (compiled, m.dist))
+    assert torch.equal(got, want)
+    with pytest.raises(RuntimeError, match="as many columns"):
+        ops.multifloat_distance.default(x, y[..., :2], 2)
+
+
 def test_distances_of_all_pairs() -> None:
     m = MCHalfSpace(2, curvature=-0.3)
     x, y = draw(m, 36, 5).requires_grad_(), draw(m, 20, 7, seed=3)

@@ -1,10 +1,11 @@
-// Distances in the upper half-space of curvature -1 between points whose d coordinates, the height last, have N components
-// each: all leading components first, then all second ones (hypgeo/manifolds/mchalfspace.py).
+// Distances in the upper half-space of curvature -1 between points whose d coordinates, the height last, have N
+// components each: all leading components first, then all second ones (hypgeo/manifolds/mchalfspace.py).
 // T. Yu, C. De Sa. Representing Hyperbolic Space Accurately using Multi-Component Floats. NeurIPS 2021.
 //
-// With w = y - x and the heights a and b the distance is D = 2 asinh t, t = |w| / 2 sqrt(a b).  Only w cancels: it is the
-// exact difference of what the components sum to, rounded (half an ulp); the rest is computed in pairs and loses nothing
-// to speak of, so that D is within 1 ulp and its own rounding.
+// With w = y - x and the heights a and b the distance is D = 2 asinh t, t = |w| / 2 sqrt(a b).  Only w cancels: it is
+// the exact difference of what the components sum to, rounded (half an ulp); the rest is computed in pairs, so that D is
+// within 1 ulp besides its own rounding.  With L = |w| sqrt(a b + |w|^2/4) = a b sinh D, h the horizontal part of w and
+// r = b - a, D grows by x with -(h, (r (a + b) + |h|^2) / 2a) / L, and by y with (h, (r (a + b) - |h|^2) / 2b) / L.
 #pragma once
 
 #include <vector>
@@ -107,8 +108,9 @@ void run_distance(const Distances& job, int64_t begin, int64_t end) {
     const auto scaled_down = [&](const V& v) { return scaled_by(Ex<V, 1>{{v}}, -most)[0]; };
     const V p = scaled_down(a.hi), q = scaled_down(b.hi), down = scaled_by(number<V, 1>(1.0), k - most)[0];
     const V length = vsqrt<V>(square.hi) * down, flat = level.hi * down * down;
+    const T* grads = static_cast<const T*>(job.grad) + row;
     V g{};
-    for (int l = 0; l < kLanes; ++l) set_lane<V>(g, l, double(static_cast<const T*>(job.grad)[row + (l < count ? l : 0)]));
+    for (int l = 0; l < kLanes; ++l) set_lane<V>(g, l, double(grads[l < count ? l : 0]));
     const V wide = length * vsqrt<V>(p * q + 0.25 * length * length);
     g = select<V>(size > 0.0, g / select<V>(size > 0.0, wide, splat<V>(1.0)), usual(V{}, kInf * 0.0));
     const V lift = usual(scaled_down(got(d - 1)), 0.0) * (p + q);
