@@ -2,9 +2,12 @@
 //
 // "Weak" means |p[k]| <= c u^k |p[0]| with a small c, u = 2^-53; zeros may stand anywhere.  Products, sums that do not
 // cancel, and Newton's iterations take and give weak expansions with an error of c u^W: orders of u below W - 1 are
-// summed exactly, order W - 1 in plain doubles, the rest is left out.  c is below 2^10 for W <= 9 and 2^15 after a
-// function's 60 operations, so that W = N + 1 parts give N of them with an error of (1 + 2^-38) u^N: the rounding at
-// the end and nothing else.  "Settled": p[k] + p[k + 1] rounds to p[k] for each k, zeros last, whatever cancelled.
+// summed exactly, order W - 1 in plain doubles, the rest is left out.  How large p[k] may be follows from the parts
+// before it alone, so that c does not grow with the number of operations: 2^4 for a sum and 2^7 for a product of W = 3
+// parts, 2^25 and 2^31 of 9; a function's steps make it 2^33 at most, those of a power 2^38.  So W = N + 1 parts give N
+// of them with an error of (1 + 2^-15) u^N: the rounding at the end and nothing else.  All this, and the bounds beside
+// the functions of two parts, is derived in tests/csrc/test_multifloat_bounds.py.
+// "Settled": p[k] + p[k + 1] rounds to p[k] for each k, zeros last, whatever cancelled.
 // Leading parts should lie within 2^+-400 for products (`scaled` sees to that); `settle` has no such limit.
 //
 //   [D]    T. J. Dekker. A floating-point technique for extending the available precision. Numer. Math. 18 (1971).
@@ -265,7 +268,8 @@ HYPGEO_MF Ex<V, W> operator*(const Ex<V, W>& a, const Ex<V, W>& b) {
   return r;
 }
 
-// Two parts: scalar/multifloat.h has the same and its bounds, 5 u^2 for products; 3 u^2 (|a| + |b|) for weak sums.
+// Two parts: scalar/multifloat.h has the same and its bounds, 5 u^2 for products.  Weak sums round a1 + b1, u^2 (|a| +
+// |b|), and s.lo + that, u^2 (|a + b| + |a| + |b|): 3 u^2 (|a| + |b|), as every pair comes out of a two_sum.
 template <class V>
 HYPGEO_HD Ex<V, 2> operator*(const Ex<V, 2>& a, const Ex<V, 2>& b) {
   return of<V>(DD<V>(a[0], a[1]) * DD<V>(b[0], b[1]));
@@ -280,7 +284,8 @@ HYPGEO_HD Ex<V, 2> operator/(const Ex<V, 2>& a, const Ex<V, 2>& b) {
   return of<V>(DD<V>(a[0], a[1]) / DD<V>(b[0], b[1]));
 }
 
-// Newton's iteration, the parts doubled each time.  a != 0.
+// Newton's iteration, the parts doubled each time.  a != 0.  Two parts: (1 - a x)^2 is 9/4 u^2, and 3/2 for a x, 1 for
+// the sum make 4.8 u^2.
 template <class V, int W>
 HYPGEO_MF Ex<V, W> reciprocal(const Ex<V, W>& a) {
   if constexpr (W == 1) {
@@ -290,6 +295,7 @@ HYPGEO_MF Ex<V, W> reciprocal(const Ex<V, W>& a) {
     return x + x * (-(a * x) + 1.0);
   }
 }
+// Two parts: 3/8 (1 - a x^2)^2 is 6 u^2, and half of 5 for a x^2, 1/2 for the sum make 9.1 u^2.
 template <class V, int W>
 HYPGEO_MF Ex<V, W> inverse_root(const Ex<V, W>& a) {  // a > 0
   if constexpr (W == 1) {
@@ -436,7 +442,8 @@ HYPGEO_HD Ex<V, W> series(const Ex<V, W>& r, const double (*c)[kMostParts], int 
 }
 
 // exp(r) - 1, relatively accurate, |r| < 0.6 (0, or beyond kTiny): (1 + e)^2 - 1 = 2 e + e^2 after the series.  For two
-// parts from exp(j / 256) - 1 = t: p + t p + t with p = exp(r - j / 256) - 1; 14 u^2.
+// parts from exp(j / 256) - 1 = t: p + t p + t with p = exp(r - j / 256) - 1.  p has 5 u^2 and its series' 1, the sums
+// 3 each at most, t 1/2: 6.2 u^2 where j = 0, 11.2 where j = -1 and t is as large as p, 4 from |j| = 5 on.
 template <class V, int W>
 HYPGEO_MF Ex<V, W> expm1_core(Ex<V, W> r) {
   const Tables& c = tables();
@@ -459,7 +466,8 @@ HYPGEO_MF Ex<V, W> expm1_core(Ex<V, W> r) {
   return e;
 }
 
-// x + k log 2, whatever cancels; |k| < 2^12, an integer.
+// x + k log 2, whatever cancels; |k| < 2^12, an integer.  Two parts: but for the last sum, roundings are of order u^3:
+// u^2 of the result.
 template <class V, int W>
 HYPGEO_MF Ex<V, W> plus_log_two(const Ex<V, W>& x, V k) {
   if constexpr (W == 2) {
@@ -479,7 +487,7 @@ HYPGEO_MF Ex<V, W> plus_log_two(const Ex<V, W>& x, V k) {
   }
 }
 
-// m in 0.7 ... 1.42; |x| > 2000 counts as 2000.
+// m in 0.7 ... 1.42; |x| > 2000 counts as 2000.  Two parts: e 1.4 u^2 of m, r 1/4, the sum 1 or less: 2.3 u^2.
 template <class V, int W>
 HYPGEO_MF Scaled<V, W> exp(const Ex<V, W>& given) {
   const V lead = vmin<V>(vmax<V>(given[0], splat<V>(-2000.0)), splat<V>(2000.0));
@@ -497,6 +505,7 @@ HYPGEO_HD Ex<V, W> tiny_part(const Mask<V>& tiny, const Ex<V, W>& x, double fact
   return plus<W>(y, times(y * y, factor));
 }
 
+// Two parts: 11.2 u^2 by expm1_core; beyond 1/2 exp's 2.3 u^2, e^x / (e^x - 1) as much, and 2 for the sum: 5.7 u^2.
 template <class V, int W>
 HYPGEO_MF Scaled<V, W> expm1(const Ex<V, W>& x) {
   const V size = vabs<V>(x[0]);
@@ -520,11 +529,13 @@ HYPGEO_MF Scaled<V, W> expm1(const Ex<V, W>& x) {
 }
 
 // log(1 + d) for |d| < 0.45, relatively accurate: y of scalar/special.h, then log1p((1 + d) exp(-y) - 1) by its series.
+// Two parts: (1 + d) e is as wrong as e, 6.2 to 11.2 u^2 of d near 0, then 4; d e costs 5 and d + e 3 u^2 of
+// d^2 / (1 + d), the last sum 1 u^2: 12.3 u^2 at d = 1/512, 8.3 u^2 from 1/64 on.
 template <class V, int W>
 HYPGEO_MF Ex<V, W> log1p_core(const Ex<V, W>& d) {
   const Mask<V> tiny = vabs<V>(d[0]) < kTiny;
   const Ex<V, W> x = select<V, W>(tiny, number<V, W>(0.0), d);
-  const V y = hypgeo::log1p(Bounded<V>(x[0], V{})).v;  // within 2^-48
+  const V y = hypgeo::log1p(Bounded<V>(x[0], V{})).v;  // within 2^-47
   const Ex<V, W> e = expm1_core<V, W>(to<W>(Ex<V, 1>{{-y}})), xe = x * e;
   Ex<V, W> z;
   if constexpr (W == 2) {
@@ -543,7 +554,7 @@ HYPGEO_MF Ex<V, W> log1p_core(const Ex<V, W>& d) {
   return r;
 }
 
-// k log 2 + log1p(m - 1) with m in 0.7 ... 1.42, x > 0.
+// k log 2 + log1p(m - 1) with m in 0.7 ... 1.42, x > 0.  Two parts: m - 1 is exact; 12.3 u^2, and 8 where k is not 0.
 template <class V, int W>
 HYPGEO_MF Ex<V, W> log(const Ex<V, W>& x) {
   Scaled<V, W> s = scaled(x);
@@ -554,6 +565,7 @@ HYPGEO_MF Ex<V, W> log(const Ex<V, W>& x) {
   return any<V>(s.k != 0.0) ? plus_log_two<V, W>(core, s.k) : core;
 }
 
+// Two parts: beyond 0.4 the 2 u^2 of 1 + x are 6 u^2 of its logarithm, which has 7.3 u^2 itself there: 13.3 u^2.
 template <class V, int W>
 HYPGEO_MF Ex<V, W> log1p(const Ex<V, W>& x) {  // x > -1
   const Mask<V> small = vabs<V>(x[0]) < 0.4;
@@ -563,6 +575,7 @@ HYPGEO_MF Ex<V, W> log1p(const Ex<V, W>& x) {  // x > -1
   return r;
 }
 
+// Two parts: e's 11.2 u^2, half of the quotient's 15, 2 for the sums: 20.6 u^2; beyond 1/2 8.8 u^2.
 template <class V, int W>
 HYPGEO_MF Scaled<V, W> sinh(const Ex<V, W>& x) {
   const V size = vabs<V>(x[0]);
@@ -579,11 +592,13 @@ HYPGEO_MF Scaled<V, W> sinh(const Ex<V, W>& x) {
   }
   return r;
 }
+// Two parts: 2.3 u^2 for e^x, 4.8 more for its reciprocal, the sum 1.5; each in its share of cosh x: 5.3 u^2.
 template <class V, int W>
 HYPGEO_MF Scaled<V, W> cosh(const Ex<V, W>& x) {
   const Scaled<V, W> e = exp<V, W>(absolute(x));
   return {e.m + scaled_by(reciprocal<V, W>(e.m), -2.0 * e.k), e.k - 1.0};
 }
+// Two parts: expm1's 11.2 u^2, the quotient's 15, 1/2 for e + 2: 27 u^2.
 template <class V, int W>
 HYPGEO_MF Ex<V, W> tanh(const Ex<V, W>& x) {
   const Mask<V> tiny = vabs<V>(x[0]) < kTiny;
@@ -591,7 +606,8 @@ HYPGEO_MF Ex<V, W> tanh(const Ex<V, W>& x) {
   return select<V, W>(tiny, x, signed_as<V, W>(-e / (e + 2.0), x[0]));
 }
 
-// log1p(|x| + x^2 / (1 + sqrt(1 + x^2))); log(2 |x|) far out.
+// log1p(|x| + x^2 / (1 + sqrt(1 + x^2))); log(2 |x|) far out.  Two parts: a relative error of y costs log1p(y), y >= 0,
+// no more than itself; here 15 u^2 of the quotient and what its operands have, 17.7 u^2 in all, most at x = 0.34.
 template <class V, int W>
 HYPGEO_MF Ex<V, W> asinh(const Ex<V, W>& x) {
   const V size = vabs<V>(x[0]);
@@ -603,7 +619,8 @@ HYPGEO_MF Ex<V, W> asinh(const Ex<V, W>& x) {
   }
   return select<V, W>(tiny, x, signed_as<V, W>(r, x[0]));
 }
-// With d = x - 1 >= 0: log1p(d + sqrt(d) sqrt(d + 2)); log(2 x) far out.
+// With d = x - 1 >= 0: log1p(d + sqrt(d) sqrt(d + 2)); log(2 x) far out.  Two parts: y has 25/8 u^2 twice, 5 for the
+// product, 1 and 1 for d and d + 2, 2 for the sum, log1p 12.3: 28.1 u^2.
 template <class V, int W>
 HYPGEO_MF Ex<V, W> acosh(const Ex<V, W>& x) {
   const Mask<V> far = x[0] > 0x1p260;
@@ -614,7 +631,8 @@ HYPGEO_MF Ex<V, W> acosh(const Ex<V, W>& x) {
   }
   return r;
 }
-// log1p(2 a / (1 - a)) / 2 for a = |x| < 1/4, (log(1 + a) - log(1 - a)) / 2 beyond.
+// log1p(2 a / (1 - a)) / 2 for a = |x| < 1/4, (log(1 + a) - log(1 - a)) / 2 beyond.  Two parts: 15 u^2 for the
+// quotient, 1/2 to 1 for 1 - a, log1p's 12.3: 28 u^2; beyond 15.7 u^2.
 template <class V, int W>
 HYPGEO_MF Ex<V, W> atanh(const Ex<V, W>& x) {
   const V size = vabs<V>(x[0]);
@@ -633,7 +651,8 @@ HYPGEO_MF Ex<V, W> atanh(const Ex<V, W>& x) {
   return select<V, W>(tiny, x, signed_as<V, W>(r, x[0]));
 }
 
-// x = r + q pi / 2 with |r| < 0.8; q modulo 4.
+// x = r + q pi / 2 with |r| < 0.8; q modulo 4.  pi / 2 ends where q times the rest is 2^(1 - 53 (2 W + 1)), or with the
+// exponents of float64.
 template <class V, int W>
 HYPGEO_MF Ex<V, W> reduced(const Ex<V, W>& x, V& quarters) {
   constexpr int kRest = 22, kDigits = 20;

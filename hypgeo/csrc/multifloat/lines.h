@@ -1,6 +1,6 @@
 // Sums, running sums and products along lines of numbers.  x is (outer, count, inner), dense; lines are numbered
-// outer-major.  Sums carry a guarding part, so that their error is that of rounding the result and n^2 c u of that of
-// |x_1| + ... + |x_n|.
+// outer-major.  Sums carry a guarding part, so that their error is that of rounding the result and n c u of that of
+// |x_1| + ... + |x_n|, c of 2 (one component) to 2^17 (eight): n additions of weak expansions, c u^W each.
 #pragma once
 
 #include "evaluate.h"

@@ -11,7 +11,8 @@ namespace hypgeo {
 inline namespace HYPGEO_ISA {
 namespace multifloat {
 
-// s += a b for pairs: the products of order u exactly, those of order u^2 rounded; error 8 u^2 |a b| + 4 u^2 |s|.
+// s += a b for pairs: the products of order u exactly, those of order u^2 rounded; error 16 u^2 |a b| + 3 u^2 |s|, and
+// 8 u^2 |a b| where s = 0 (tests/csrc/test_multifloat_bounds.py).
 template <IsLanes V>
 HYPGEO_HD void add_product(DD<V>& s, const DD<V>& a, const DD<V>& b) {
   const DD<V> p = two_prod<V>(a.hi, b.hi), t = two_sum<V>(s.hi, p.hi);
