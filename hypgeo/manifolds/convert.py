@@ -138,7 +138,7 @@ def convert(x: Tensor, source: Manifold | Klein, target: Manifold | Klein) -> Te
 
     From and to the tilings, :class:`HTiling` and :class:`LTiling`, in integers of as many bits as the points need:
     floats and components are correctly rounded, integers exact and offsets correctly rounded, at any radius; without
-    derivatives, and row by row (a millisecond near the origin, at radius 100,000 half a second).
+    derivatives, and row by row (a millisecond near the origin, at radius 100,000 about a second).
     """
     for m in (source, target):
         if not isinstance(m, PoincareBall | Lorentz | HalfSpace | Klein | MCHalfSpace | Tiling):

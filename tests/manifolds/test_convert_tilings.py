@@ -168,9 +168,26 @@ def test_what_floats_of_one_half_cannot_decide() -> None:
     tiny = row(1e-300, 1.0, 0, 0)
     tile = convert(tiny, h, l)
     assert tile[0, 0] == 1e-300 and torch.equal(convert(tile, l, h), tiny[:, :4])
+    centres = points(l, 40.0, 12)
+    centres[:, :2] = 0
+    times = convert(centres, l, Lorentz())[:, 0]  # x_0 = g_00, an integer of 58 bits
+    assert times.tolist() == [float(plane_matrix(g)[0]) for g in centres.tolist()]
     for bad in (0.0, -1.0):
         with pytest.raises(ValueError, match=r"has the height .* not a positive one; call projx"):
             convert(torch.tensor([[0.0, bad]], dtype=torch.float64), flat, h)
+
+
+def test_offsets_may_lie_outside_their_tile() -> None:
+    h, l, draw = HTiling(2), LTiling(), random.Random(0)
+    flat, plane = points(h, 40.0), points(l, 40.0)
+    for i, size in enumerate((3.0, 1e2, 1e5, 1e8, 1e15, 1e30) * 2):
+        flat[i, 0], flat[i, 1] = size * draw.uniform(-1, 1), draw.choice((size, 1 / size))
+        plane[i, 0], plane[i, 1] = size * draw.uniform(-1, 1), size * draw.uniform(-1, 1)
+    with mpmath.workprec(3000):
+        for start, tile in zip(flat.tolist(), convert(flat, h, l).tolist(), strict=True):
+            assert offset_in_tile(exact_half(start, h), tile, torch.float64) == tile[:2]
+        for start, tile in zip(plane.tolist(), convert(plane, l, h).tolist(), strict=True):
+            assert [*tile[:3], whole(tile[3:])] == tile_of_half(exact_half(start, l), torch.float64)
 
 
 @pytest.mark.parametrize("radius", [1.0, 10.0, 36.0, 100.0, 700.0])
