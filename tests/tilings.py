@@ -51,6 +51,22 @@ def half_dist(p: Point, q: Point) -> mpf:
         return 2 * mpmath.asinh(mpmath.sqrt(mpmath.fsum((+a) ** 2 for a in gap) / (4 * (+p[-1]) * q[-1])))
 
 
+def half_seen(p: Point, q: Point) -> Point:
+    """q where p is the origin, (0, ..., 0, 1), to 600 bits."""
+    gap = [b - a for a, b in zip(p[:-1], q[:-1], strict=True)]
+    with mpmath.workprec(600):
+        return (*(+v / p[-1] for v in gap), q[-1] / p[-1])
+
+
+def half_between(t: float, q: Point) -> Point:
+    """The point at fraction t of the way from the origin to q: by way of the hyperboloid, where it is a sum of both."""
+    h = q[-1]
+    d = half_dist((*(mpf(0) for _ in q[1:]), mpf(1)), q)
+    far, near = mpmath.sinh(t * d) / mpmath.sinh(d) / h, mpmath.sinh((1 - t) * d) / mpmath.sinh(d)
+    up = near + far  # x_0 - x_d: 1 of the origin, 1 / h of q
+    return (*(far * v / up for v in q[:-1]), 1 / up)
+
+
 def half_row(x: list[float], j: int, k: list[int], count: int) -> list[float]:
     columns = [limbs(n, count) for n in k]
     return [*x, float(j), *(c[i] for i in range(count) for c in columns)]
@@ -180,7 +196,7 @@ def plane_pairs(radius: float, draw: random.Random, n: int) -> tuple[Tensor, Ten
         return g
 
     stride = 300.0
-    pool = [walk(stride) for _ in range(12)] if radius > stride else []
+    pool = [walk(stride) for _ in range(12)] if radius >= stride else []
 
     def word(start: Matrix, reach: float) -> Matrix:
         """A word that leads on from a tile."""

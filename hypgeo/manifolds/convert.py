@@ -6,9 +6,7 @@ is that of the Poincaré and Klein balls, and their last axis points up in the h
 
 from __future__ import annotations
 
-import decimal
 import math
-from decimal import Decimal
 from typing import Any, NoReturn
 
 import torch
@@ -74,7 +72,7 @@ _MAPS: dict[tuple[Any, Any], Op] = {
 }
 
 
-def _in_decimals(x: Tensor, source: Any, target: Any) -> Tensor:
+def _exactly(x: Tensor, source: Any, target: Any) -> Tensor:
     """Where a tiling is one of the two."""
     columns = x.shape[-1]
     if isinstance(source, Tiling):
@@ -95,40 +93,28 @@ def _in_decimals(x: Tensor, source: Any, target: Any) -> Tensor:
             f"convert from {source.name} to {target.name} has no derivative; call it on x.detach()"
         )
     bits = 24 if x.dtype is torch.float32 else 53
-    c = Decimal(float(source.c))
     code = source.code if isinstance(source, Tiling) else -1
-    most = Decimal(torch.finfo(x.dtype).max) / 2  # of time: that at radius 709 in float64
+    most = torch.finfo(x.dtype).max / 2  # of time: that at radius 709 in float64
     rows: list[list[float]] = []
     for row in x.detach().reshape(-1, columns).double().tolist():
         if not all(map(math.isfinite, row)):
             raise ValueError(f"convert takes finite rows, got {row}")
-        # sums of components have up to 1,100 digits before the point and behind it
-        digits = 2400 if isinstance(source, MCHalfSpace) else exact.digits_of(row, code)
-        digits += 16 * target.components if isinstance(target, MCHalfSpace) else 0
-        with decimal.localcontext(exact.context(digits)):
-            root = c.sqrt()
-            if isinstance(target, MCHalfSpace):
-                rows.append(exact.components_of(exact.as_half(row, code), target.components, bits))
-                continue
-            if not isinstance(target, Tiling):
-                p = exact.to_model(row, code, target.name, root)
-                if isinstance(target, Lorentz) and p[0] > most:  # the point of that direction at the largest time
-                    p = [v * most / p[0] for v in p]
-                rows.append([exact.as_float(v, bits) for v in p])
-                continue
-            if isinstance(source, Tiling):
-                p = exact.as_half(row, code) if target.code else exact.as_hyperboloid(row, code)
-            elif isinstance(source, MCHalfSpace) or (target.code and source.name == "HalfSpace"):
-                p = [sum(map(Decimal, row[i::dim]), Decimal(0)) for i in range(dim)]
-                p = p if target.code else exact.hyperboloid_of(p)
-            else:
-                p = exact.from_model(row, source.name, root)
-                p = exact.half_of(p) if target.code else p
-            make = exact.from_half if target.code else exact.from_hyperboloid
-            made = make(p, target.code, bits, 1)
-            if made is None:
-                raise ValueError(f"{target.name} ends at radius 5.8 million, and a row of {source.name} lies beyond")
-            rows.append(made)
+        if not isinstance(target, Tiling):
+            n = target.components if isinstance(target, MCHalfSpace) else 1
+            name = "HalfSpace" if isinstance(target, MCHalfSpace) else target.name
+            p = exact.to_model(row, code, name, float(source.c), n * bits, most)
+            rows.append(exact.components_of(p, n, bits))
+            continue
+        if code == 0:
+            made = exact.half_of_plane(row, bits, 1)
+        elif isinstance(source, Tiling | MCHalfSpace | HalfSpace):
+            p = exact.half_exactly(row, code) if isinstance(source, Tiling) else exact.sums(row, dim)
+            made = exact.half_place(p[:-1], p[-1], 0, dim, bits, 1) if target.code else exact.plane_of_half(p, bits, 1)
+        else:
+            made = exact.from_model(row, source.name, float(source.c), target.code, bits)
+        if made is None:
+            raise ValueError(f"{target.name} ends at radius 5.8 million, and a row of {source.name} lies beyond")
+        rows.append(made)
     chart = isinstance(target, Klein)
     least = target.width() if isinstance(target, Tiling) else dim if chart else target.ambient_dim(dim)
     width = max((len(r) for r in rows), default=least)
@@ -150,9 +136,9 @@ def convert(x: Tensor, source: Manifold | Klein, target: Manifold | Klein) -> Te
     for the point, its class says what is returned.  Differentiable twice in x and in the source's curvature;
     :mod:`hypgeo.ops.convert` states the error bounds.
 
-    From and to the tilings, :class:`HTiling` and :class:`LTiling`, in decimals of as many digits as the points need:
+    From and to the tilings, :class:`HTiling` and :class:`LTiling`, in integers of as many bits as the points need:
     floats and components are correctly rounded, integers exact and offsets correctly rounded, at any radius; without
-    derivatives, and row by row (a millisecond near the origin, a second or so at radius 10,000).
+    derivatives, and row by row (a millisecond near the origin, at radius 100,000 about a second).
     """
     for m in (source, target):
         if not isinstance(m, PoincareBall | Lorentz | HalfSpace | Klein | MCHalfSpace | Tiling):
@@ -165,7 +151,7 @@ def convert(x: Tensor, source: Manifold | Klein, target: Manifold | Klein) -> Te
             "to change the curvature, scale tangent vectors: target.expmap0(k * source.logmap0(x))"
         )
     if isinstance(source, Tiling) or isinstance(target, Tiling):
-        return _in_decimals(x, source, target)
+        return _exactly(x, source, target)
     if isinstance(target, MCHalfSpace):
         return target.from_model(x, source)
     if isinstance(source, MCHalfSpace):

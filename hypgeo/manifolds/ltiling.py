@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+import math
 from decimal import Decimal
 
 import torch
@@ -63,9 +64,6 @@ class LTiling(Tiling):
         reason = self.why_not(row[None], inside=False)
         if row.dim() != 1 or reason is not None:
             raise ValueError(f"point takes one row of {self.name}: {reason or f'its shape is {tuple(row.shape)}'}")
-        x, g = exact.plane_split(row.tolist())
-        size = max(map(int.bit_length, g))
-        with decimal.localcontext(exact.context(digits + 60 + (2 * size) // 3)):  # rows of g may cancel on x
-            p = exact.plane_point(x, g)
+        p = exact.plane_coordinates(*exact.plane_split(row.tolist()), math.ceil(digits * math.log2(10)) + 100)
         with decimal.localcontext(exact.context(digits)):
-            return tuple(+v for v in p)
+            return tuple(exact.decimal_of(v) for v in p[:3])

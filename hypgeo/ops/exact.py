@@ -1,11 +1,15 @@
 """Points of tilings in Python's integers and decimals: the bodies of :mod:`hypgeo.ops.tiling`, slow and always right.
 
+And what they are in other models, in integers alone where a tiling is the source: decimals would be as exact, but
+changing the base of a hundred thousand digits takes seconds.
+
 A row is a list of floats as :mod:`hypgeo.ops.tiling` lays it out.  A dyadic number m 2^e is a pair of integers (m, e).
 """
 
 from __future__ import annotations
 
 import decimal
+import functools
 import math
 from collections.abc import Sequence
 from decimal import Decimal
@@ -57,8 +61,17 @@ def add(*terms: Dyadic) -> Dyadic:
     return sum(m << (f - e) for m, f in terms if m), e
 
 
-def nearest(value: Dyadic, bits: int = 53) -> float:
-    """The nearest number with so many bits, ties to even, as a float; far from the ends of its exponents."""
+def product(a: Dyadic, b: Dyadic) -> Dyadic:
+    return a[0] * b[0], a[1] + b[1]
+
+
+def top(x: Dyadic) -> int:
+    """2^(top - 1) <= |x| < 2^top where x is not 0."""
+    return x[0].bit_length() + x[1]
+
+
+def cut(value: Dyadic, bits: int) -> Dyadic:
+    """The nearest number with so many bits, ties to even."""
     m, e = value
     spare = m.bit_length() - bits
     if spare > 0:
@@ -67,7 +80,37 @@ def nearest(value: Dyadic, bits: int = 53) -> float:
         m >>= spare
         m += low > half or (low == half and m & 1)
         e += spare
+    return m, e
+
+
+def nearest(value: Dyadic, bits: int = 53) -> float:
+    """:func:`cut` as a float; far from the ends of its exponents."""
+    m, e = cut(value, bits)
     return math.ldexp(m, max(min(e, 5000), -5000))
+
+
+def floor(x: Dyadic) -> int:
+    return x[0] << x[1] if x[1] >= 0 else x[0] >> -x[1]
+
+
+def divide(a: Dyadic, b: Dyadic, bits: int) -> Dyadic:
+    """a / b, b > 0, to more than so many bits, which round as those of the quotient do: the last one, if set, says that
+    something follows."""
+    (m, e), (n, f) = a, b
+    shift = bits + 1 + n.bit_length() - m.bit_length()
+    size = abs(m)
+    lost = 0 if shift >= 0 else size & ((1 << -shift) - 1)
+    q, r = divmod(size << shift if shift >= 0 else size >> -shift, n)
+    q = q << 1 | bool(r or lost)
+    return (-q if m < 0 else q), e - f - shift - 1
+
+
+def root_of(x: Dyadic, bits: int) -> Dyadic:
+    """The square root of x > 0, from below, to more than so many bits; exact where it has no more."""
+    m, e = x
+    shift = max(0, 2 * bits + 2 - m.bit_length())
+    shift += (e - shift) % 2
+    return math.isqrt(m << shift), (e - shift) // 2
 
 
 def to_decimal(value: Dyadic) -> Decimal:
@@ -285,28 +328,69 @@ def plane_view(x: Row, y: Row) -> View:
         digits *= 2
 
 
-def reduce(p: list[int], bits: int) -> tuple[list[int], Matrix]:
-    """A point (x_0 / sqrt 3, x_1, x_2), times 2^bits, carried into F, up to 2^-90, and the word g that leads back.
+def inverse(g: Matrix) -> Matrix:
+    """M^-1 g' M of an element of the group."""
+    return (g[0], -g[3] // 3, -g[6] // 3, -3 * g[1], g[4], g[7], -3 * g[2], g[5], g[8])
 
-    Point = L g L^-1 (what is returned); what p was rounded by grows by as much as p has to shrink.
+
+def turn(g: Matrix, p: Sequence[int]) -> list[int]:
+    return [sum(g[3 * i + k] * p[k] for k in range(3)) for i in range(3)]
+
+
+def approach(p: Sequence[int], stop: int) -> Matrix:
+    """Turns that carry p = (x_0 / sqrt 3, x_1, x_2), times some power of two, to where x_1 and x_2 have `stop` bits.
+
+    The first half of them follows from the leading half of the digits, as in a fast gcd; digits below those that turns
+    by 2^excess can bring to light, and 64 more, do not matter.
     """
-    whole, word = ONE, ONE
+    size = max(p[1].bit_length(), p[2].bit_length())
+    excess = size - stop
+    drop = max(0, size - 2 * excess - 64)
+    p, stop = [v >> drop for v in p], stop - drop
+    if excess > 100:
+        first = approach(p, stop + excess // 2)
+        return times(approach(turn(first, p), stop), first)
+    moved = [tuple(p), (1, 0, 0), (0, 1, 0), (0, 0, 1)]  # the columns of ONE become those of the product
+    while True:
+        _, b, c = moved[0]
+        if max(b.bit_length(), c.bit_length()) <= stop:
+            return tuple(moved[k][i] for i in range(3) for k in (1, 2, 3))
+        if abs(b) >= abs(c):
+            if b < 0:
+                moved = [(2 * t + x, -y, 3 * t + 2 * x) for t, x, y in moved]  # A
+            else:
+                moved = [(2 * t - x, -y, 2 * x - 3 * t) for t, x, y in moved]  # B
+        elif c > 0:
+            moved = [(2 * t - y, 2 * y - 3 * t, -x) for t, x, y in moved]  # UNDO_A
+        else:
+            moved = [(2 * t + y, 3 * t + 2 * y, -x) for t, x, y in moved]  # UNDO_B
+
+
+def reduce(p: list[int], bits: int) -> tuple[list[int], int, Matrix]:
+    """A point (x_0 / sqrt 3, x_1, x_2), times 2^bits, carried into F, up to 2^-90, its bits, and the word g that leads
+    back.
+
+    Point = L g L^-1 (what is returned); what p was rounded by grows by as much as p has to shrink, and as many bits
+    are dropped.
+    """
+    word = ONE
+    far = max(p[1].bit_length(), p[2].bit_length()) - bits - 40
+    if far > 0:
+        turns = approach(p, bits + 40)
+        p, bits, word = [v >> far for v in turn(turns, p)], bits - far, inverse(turns)
     shift = max(0, bits - 200)
     one = 1 << 2 * (bits - shift)
+    last = ONE
     while True:
         across = abs(p[1]) >= abs(p[2])
-        if max(abs(p[1]), abs(p[2])) >> bits < 1 << 40:
-            a, b = sorted((abs(p[1]) >> shift, abs(p[2]) >> shift), reverse=True)
-            if 2 * a * a - b * b <= one + (one >> 90):
-                return p, times(whole, word)
+        a, b = sorted((abs(p[1]) >> shift, abs(p[2]) >> shift), reverse=True)
+        if 2 * a * a - b * b <= one + (one >> 90):
+            return p, bits, times(word, last)
         if across:
-            turn, undo = (A, UNDO_A) if p[1] < 0 else (B, UNDO_B)
+            move, undo = (A, UNDO_A) if p[1] < 0 else (B, UNDO_B)
         else:
-            turn, undo = (UNDO_A, A) if p[2] > 0 else (UNDO_B, B)
-        p = [sum(turn[3 * i + k] * p[k] for k in range(3) if turn[3 * i + k]) for i in range(3)]
-        word = times(word, undo)
-        if max(map(abs, word)) >> 200:
-            whole, word = times(whole, word), ONE
+            move, undo = (UNDO_A, A) if p[2] > 0 else (UNDO_B, B)
+        p, last = turn(move, p), times(last, undo)
 
 
 def inside(x: Sequence[float]) -> bool:
@@ -336,7 +420,7 @@ def plane_land(x: list[float], g: Matrix, bits: int, least: int) -> list[float]:
 
 def plane_place(p: list[int], scale: int, g: Matrix, bits: int, least: int) -> list[float]:
     """The row of L g L^-1 p, p = (x_0 / sqrt 3, x_1, x_2) times 2^scale, anywhere."""
-    p, word = reduce(p, scale)
+    p, scale, word = reduce(p, scale)
     return plane_land([nearest((v, -scale), bits) for v in p[1:]], times(g, word), bits, least)
 
 
@@ -384,122 +468,182 @@ def plane_fault(row: Row) -> int:
     return 0 if [g[i] % 3 for i in (4, 5, 7, 8)] in ([1, 0, 0, 1], [0, 2, 2, 0]) else 4
 
 
-def plane_point(x: Sequence[float], g: Matrix) -> list[Decimal]:
-    """The point on the hyperboloid, time first, in the context's precision."""
-    root = Decimal(3).sqrt()
-    v = on_hyperboloid([Decimal(t) for t in x])
-    v[0] /= root
-    out = [sum((g[3 * i + k] * v[k] for k in range(3)), Decimal(0)) for i in range(3)]
-    return [out[0] * root, *out[1:]]
-
-
 # ---------------------------------------------------------------------------------------------------- other models
-# Points of all models as decimals of K = -1, in the precision at work: half-space coordinates, height last, or those of
-# the hyperboloid, time first.  Origins and directions correspond as hypgeo.ops.convert says.
+# Origins and directions correspond as hypgeo.ops.convert says.
+
+_GUARD = 300  # bits of offsets behind the point: those of one near 0 are among them
 
 
-def half_of(p: Sequence[Decimal]) -> list[Decimal]:
-    """From the hyperboloid."""
-    h = 1 / (p[0] - p[-1])
-    return [*(v * h for v in p[1:-1]), h]
+@functools.lru_cache(maxsize=8)
+def _root3(bits: int) -> int:
+    return math.isqrt(3 << 2 * bits)
 
 
-def hyperboloid_of(p: Sequence[Decimal]) -> list[Decimal]:
-    """From the half-space."""
-    h, q = p[-1], sum((v * v for v in p[:-1]), Decimal(0))
-    return [(q + h * h + 1) / (2 * h), *(v / h for v in p[:-1]), (q + h * h - 1) / (2 * h)]
+def root3(bits: int) -> int:
+    """sqrt 3 times 2^bits, from below; one root serves precisions that are nearly alike."""
+    step = 1 << max(6, bits.bit_length() - 3)
+    most = -(-bits // step) * step
+    return _root3(most) >> (most - bits)
 
 
-def as_float(x: Decimal, dtype_bits: int) -> float:
+def plane_values(x: Sequence[float], g: Matrix, fine: int) -> list[Dyadic]:
+    """x_0, x_1, x_2 and x_0 - x_2 of the point L g L^-1 x on the hyperboloid, off by less than 2^(5 - fine) each."""
+    (a, e), (b, f) = dyadic(x[0]), dyadic(x[1])
+    reach, low = max(0, top((a, e)), top((b, f))), min(e, f, 0)
+    a, b = a << (e - low), b << (f - low)
+    drop = max(0, -fine - reach)  # digits of g
+    g = tuple(v >> drop for v in g)
+    bits = fine + drop + reach + max(map(int.bit_length, g))
+    time = math.isqrt(floor(((1 << -2 * low) + a * a + b * b, 2 * (bits + low))))
+    root = root3(bits)
+    part = (time * root >> bits) // 3  # x_0 / sqrt 3
+    out = [g[0] * time + floor((root * (g[1] * a + g[2] * b), low))]
+    out += [g[i] * part + floor((g[i + 1] * a + g[i + 2] * b, bits + low)) for i in (3, 6)]
+    return [(v, drop - bits) for v in (*out, out[0] - out[2])]
+
+
+def plane_coordinates(x: Sequence[float], g: Matrix, bits: int) -> list[Dyadic]:
+    """x_0, x_1, x_2 and x_0 - x_2 of the point L g L^-1 x, each to so many bits of its own.
+
+    x_0 >= 1, x_0 - x_2 > 1 / (2 x_0), and x_1 and x_2 are p sqrt((1 + a^2 + b^2) / 3) + q, p an integer: where that is
+    not 0, it is the difference of two squares over the other sum.  With 2^-k the last bit of the offset (a, b) the
+    squares have 3 2^(2k) for denominator, so 2 k and the bits of what the sum is made of say where to stop.
+    """
+    size = max(map(int.bit_length, g)) + 2
+    (a, e), (b, f) = dyadic(x[0]), dyadic(x[1])
+    most = bits + size + max(0, top((a, e)), top((b, f))) + 2 * max(0, -e, -f) + 16
+    fine = bits + 8 - size
+    while True:
+        found = plane_values(x, g, fine)
+        lacking = max(bits + 8 - fine - top(v) for v in found)
+        if lacking <= 0 or fine == most:
+            return [cut(v, bits) if top(v) > 8 - fine else (0, 0) for v in found]
+        fine = min(most, max(fine + lacking, 2 * fine + size))
+
+
+def half_exactly(row: Row, d: int) -> list[Dyadic]:
+    """Half-space coordinates, height last, of a row of the H-tiling."""
+    position, h, j = half_split(row, d)
+    return [(m, e + j) for m, e in [*position, dyadic(h)]]
+
+
+def sums(row: Row, d: int) -> list[Dyadic]:
+    """Half-space coordinates, height last, that a row of floats or of components is."""
+    out = [add(*map(dyadic, row[i::d])) for i in range(d)]
+    if out[-1][0] <= 0:
+        raise ValueError(f"a row of the half-space has the height {nearest(out[-1])}, not a positive one; call projx")
+    return out
+
+
+def lifted(p: Sequence[Dyadic]) -> tuple[list[Dyadic], Dyadic]:
+    """Hyperboloid coordinates, time first, of a point of the half-space: numerators and their denominator."""
+    square = add(*(product(v, v) for v in p))
+    double = [(m, e + 1) for m, e in p]
+    return [add(square, (1, 0)), *double[:-1], add(square, (-1, 0))], double[-1]
+
+
+def fractions(row: Row, d: int, name: str, bits: int) -> tuple[list[Dyadic], Dyadic]:
+    """Coordinates in a model of K = -1 of a row of a tiling: numerators and their denominator.
+
+    Of the H-tiling exactly, of the L-tiling to so many bits.
+    """
+    if d and name == "HalfSpace":
+        return half_exactly(row, d), (1, 0)
+    if d:
+        p, under = lifted(half_exactly(row, d))
+    else:
+        *p, gap = plane_coordinates(*plane_split(row), bits)
+        if name == "HalfSpace":
+            return [p[1], (1, 0)], gap
+        under = (1, 0)
+    if name == "Lorentz":
+        return p, under
+    return p[1:], p[0] if name == "Klein" else add(p[0], under)
+
+
+def to_model(row: Row, d: int, name: str, c: float, bits: int, most: float) -> list[Dyadic]:
+    """Coordinates in a model of curvature -c of a row of a tiling, from which floats of so many bits in all follow.
+
+    Where time on the hyperboloid exceeds `most`: the point of that direction which has this time.
+    """
+    fine = bits + 150
+    p, under = fractions(row, d, name, fine)
+    if name != "HalfSpace":  # whose points do not depend on the curvature
+        under = product(under, root_of(dyadic(c), fine))
+    if name == "Lorentz" and add(p[0], product(dyadic(-most), under))[0] > 0:
+        p, under = [product(v, dyadic(most)) for v in p], p[0]
+    return p if under == (1, 0) else [divide(v, under, fine) for v in p]
+
+
+def as_float(x: Dyadic, bits: int) -> float:
     """x correctly rounded to float64 (53 bits) or float32 (24), infinite beyond them."""
-    m, e = from_decimal(x)
-    least, most = (-1074, 1024) if dtype_bits == 53 else (-149, 128)
-    top = m.bit_length() + e  # |x| < 2^top
-    if m == 0 or top < least:
+    least, most = (-1074, 1024) if bits == 53 else (-149, 128)
+    m, size = x[0], top(x)
+    if m == 0 or size < least:
         return math.copysign(0.0, m)
-    if top > most + 1:
-        return math.copysign(math.inf, m)
-    value = nearest((m, e), min(dtype_bits, top - least)) if top > least else math.copysign(math.ldexp(1, least), m)
-    return value if abs(value) < 2.0 ** (most - 1) * 2 else math.copysign(math.inf, m)
+    part = nearest((m, -m.bit_length()), min(bits, size - least))  # its size is from 1/2 to 1
+    return math.copysign(math.inf, m) if size + (abs(part) == 1) > most else math.ldexp(part, size)
 
 
-def components_of(p: Sequence[Decimal], n: int, bits: int) -> list[float]:
+def components_of(p: Sequence[Dyadic], n: int, bits: int) -> list[float]:
     """n floats a number, each the rounding of the rest: first those of all numbers, then the second ones, ..."""
     out: list[float] = []
     rest = list(p)
     for _ in range(n):
         out += (some := [as_float(v, bits) for v in rest])
-        rest = [v - Decimal(f) if math.isfinite(f) else Decimal(0) for v, f in zip(rest, some, strict=True)]
+        rest = [add(v, dyadic(-f)) if math.isfinite(f) else (0, 0) for v, f in zip(rest, some, strict=True)]
     return out
 
 
-def digits_of(row: Row, d: int) -> int:
-    """Digits that hold the row's point in any model, and what cancels on the way: three times its radius (in e-folds).
-
-    d: as in :mod:`hypgeo.ops.tiling`, -1 for a row of floats in another model.
-    """
-    if d < 0:
-        bits = 110 + 4 * max((abs(math.frexp(v)[1]) for v in row), default=0)
-    elif d == 0:
-        x, g = plane_split(row)
-        bits = max(map(int.bit_length, g)) + 2 * max(1, math.frexp(math.hypot(*x))[1])
-    else:
-        position, h, j = half_split(row, d)
-        bits = abs(j + math.frexp(h)[1]) + 2 * max(0, *(m.bit_length() + e + j for m, e in position if m), 0)
-    return math.ceil(0.302 * 3 * bits) + 120
+def plane_of_half(p: Sequence[Dyadic], bits: int, least: int) -> list[float]:
+    """The row of the L-tiling of a point of the half-plane."""
+    q, under = lifted(p)
+    sizes = [top(v) - top(under) + 1 for v in q if v[0]]
+    fine = _GUARD + max(sizes) - min(0, *sizes)
+    wide = fine + max(sizes)
+    time, *s = (floor((m, e + fine)) for m, e in (divide(v, under, wide) for v in q))
+    return plane_place([(time * root3(wide) >> wide) // 3, *s], fine, ONE, bits, least)
 
 
-def as_half(row: Row, d: int) -> list[Decimal]:
-    """Half-space coordinates of a row of a tiling."""
-    if d == 0:
-        return half_of(plane_point(*plane_split(row)))
-    position, h, j = half_split(row, d)
-    return [Decimal(m) * Decimal(2) ** (e + j) for m, e in [*position, dyadic(h)]]
-
-
-def as_hyperboloid(row: Row, d: int) -> list[Decimal]:
-    return plane_point(*plane_split(row)) if d == 0 else hyperboloid_of(as_half(row, d))
-
-
-def from_half(p: Sequence[Decimal], d: int, bits: int, least: int) -> list[float] | None:
-    """The row of a tiling, from half-space coordinates to twice as many digits as they hold of their distance."""
-    if d == 0:
-        return from_hyperboloid(hyperboloid_of(p), d, bits, least)
-    fine = math.ceil(decimal.getcontext().prec * math.log2(10))
-    return half_place([from_decimal(v, fine) for v in p[:-1]], from_decimal(p[-1]), 0, d, bits, least)
+def half_of_plane(row: Row, bits: int, least: int) -> list[float] | None:
+    """The row of the H-tiling of a row of the L-tiling."""
+    x, g = plane_split(row)
+    _, across, _, gap = plane_coordinates(x, g, 64)
+    # the fraction of x_1 = (x_1 / (x_0 - x_2)) / (1 / (x_0 - x_2)), times a power of two, is wanted
+    reach = max(0, top(across))
+    fine = _GUARD - min(0, top(across)) + max(0, reach - top(gap)) + 8
+    _, p, _, gap = plane_values(x, g, fine)
+    height = divide((1, 0), gap, reach + _GUARD)
+    return half_place([product(p, height) if across[0] else (0, 0)], height, 0, 2, bits, least)
 
 
 def from_hyperboloid(p: Sequence[Decimal], d: int, bits: int, least: int) -> list[float] | None:
+    """The row of a tiling, from coordinates to twice as many digits as they hold of their distance."""
+    fine = math.ceil(decimal.getcontext().prec * math.log2(10))
     if d:
-        return from_half(half_of(p), d, bits, least)
-    scale = math.ceil(decimal.getcontext().prec * math.log2(10) / 2) + 100
+        h = 1 / (p[0] - p[-1])
+        return half_place([from_decimal(v * h, fine) for v in p[1:-1]], from_decimal(h), 0, d, bits, least)
+    scale = math.ceil(fine / 2) + 100
     unit = Decimal(2) ** scale
     time = (1 + p[1] * p[1] + p[2] * p[2]).sqrt() / Decimal(3).sqrt()
     return plane_place([int((v * unit).to_integral_value()) for v in (time, p[1], p[2])], scale, ONE, bits, least)
 
 
-def from_model(row: Row, name: str, root: Decimal) -> list[Decimal]:
-    """Hyperboloid coordinates of floats in a model of curvature -root^2."""
-    b = [Decimal(v) * root for v in row]
-    if name == "HalfSpace":  # whose points do not depend on the curvature
-        return hyperboloid_of([Decimal(v) for v in row])
-    if name == "Lorentz":
-        b = b[1:]
-        return [(1 + sum((v * v for v in b), Decimal(0))).sqrt(), *b]
-    gap = 1 - sum((v * v for v in b), Decimal(0))
-    if gap <= 0:
-        raise ValueError(f"a row of {name} lies on the rim or outside; call projx")
-    if name == "Klein":
-        return [1 / gap.sqrt(), *(v / gap.sqrt() for v in b)]
-    return [(2 - gap) / gap, *(2 * v / gap for v in b)]
-
-
-def to_model(row: Row, d: int, name: str, root: Decimal) -> list[Decimal]:
-    """Coordinates in a model of curvature -root^2 of a row of a tiling."""
-    if name == "HalfSpace":
-        return as_half(row, d)
-    p = as_hyperboloid(row, d)
-    if name == "Lorentz":
-        return [v / root for v in p]
-    under = p[0] if name == "Klein" else 1 + p[0]
-    return [v / under / root for v in p[1:]]
+def from_model(row: Row, name: str, c: float, d: int, bits: int) -> list[float] | None:
+    """The row of a tiling of floats in the hyperboloid or a ball of curvature -c, in decimals."""
+    # that hold the point in any model, and what cancels on the way
+    digits = math.ceil(0.302 * 3 * (110 + 4 * max((abs(math.frexp(v)[1]) for v in row), default=0))) + 120
+    with decimal.localcontext(context(digits)):
+        root = Decimal(c).sqrt()
+        b = [Decimal(v) * root for v in row[name == "Lorentz" :]]
+        square = sum((v * v for v in b), Decimal(0))
+        gap = 1 - square
+        if name == "Lorentz":
+            p = [(1 + square).sqrt(), *b]
+        elif gap <= 0:
+            raise ValueError(f"a row of {name} lies on the rim or outside; call projx")
+        elif name == "Klein":
+            p = [1 / gap.sqrt(), *(v / gap.sqrt() for v in b)]
+        else:
+            p = [(2 - gap) / gap, *(2 * v / gap for v in b)]
+        return from_hyperboloid(p, d, bits, 1)

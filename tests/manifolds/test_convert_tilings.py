@@ -6,7 +6,7 @@ import mpmath
 import pytest
 import torch
 from mpmath import mpf
-from tilings import bits, half_dist, half_pairs, half_point, plane_pairs, plane_point
+from tilings import bits, half_dist, half_pairs, half_point, half_row, plane_matrix, plane_pairs, plane_point, whole
 from torch import Tensor
 
 from hypgeo import HalfSpace, HTiling, Klein, Lorentz, LTiling, MCHalfSpace, PoincareBall, convert
@@ -94,11 +94,11 @@ def test_floats_become_points(name: str, space: HTiling | LTiling) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-@pytest.mark.parametrize("radius", [0.5, 30.0, 1000.0])
+@pytest.mark.parametrize("radius", [0.5, 30.0, 1000.0, 10_000.0, 100_000.0])
 def test_the_tilings_are_one_plane(radius: float, dtype: torch.dtype) -> None:
     h, l = HTiling(2), LTiling()
     for source, target in ((h, l), (l, h)):
-        x = source.renormalize(points(source, radius, 6).to(dtype))
+        x = source.renormalize(points(source, radius, 6 if radius < 50_000 else 1).to(dtype))
         y = convert(x, source, target)
         assert y.dtype == dtype and target.why_not(y) is None
         eps = 2.0**-51 if dtype is torch.float64 else 2.0**-22
@@ -107,6 +107,107 @@ def test_the_tilings_are_one_plane(radius: float, dtype: torch.dtype) -> None:
                 assert half_dist(tuple(exact_half(a, source)), tuple(exact_half(b, target))) <= eps
         assert float(source.dist(convert(y, target, source), x).max()) <= 2 * eps
         torch.testing.assert_close(source.dist(x, x.flip(0)), target.dist(y, y.flip(0)), rtol=4 * eps, atol=4 * eps)
+
+
+def tile_of_half(p: list[mpf], dtype: torch.dtype) -> list[float | int]:
+    """Offset, height, j and k of a point of the half-plane."""
+    m, e = mpmath.frexp(p[1])
+    h = rounded(2 * m, dtype)
+    h, j = (1.0, int(e)) if h == 2.0 else (h, int(e) - 1)
+    t = mpmath.ldexp(p[0], -j)
+    k = int(mpmath.floor(t))
+    x = rounded(t - k, dtype)
+    return [0.0, h, j, k + 1] if x == 1.0 else [x, h, j, k]
+
+
+def offset_in_tile(p: list[mpf], row: list[float], dtype: torch.dtype) -> list[float]:
+    """Of a point of the half-plane, in the tile g of a row of the L-tiling: the spatial part of g^-1 p, rounded."""
+    g, root = plane_matrix(row), mpmath.sqrt(3)
+    h, q = p[1], p[0] ** 2 + p[1] ** 2
+    v = [3 * (q + 1) / (2 * h) / root, -p[0] / h, -(q - 1) / (2 * h)]
+    return [rounded(-mpmath.fsum(g[3 * k + i] * v[k] for k in range(3)), dtype) for i in (1, 2)]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("radius", [1.0, 1000.0, 10_000.0, 100_000.0])
+def test_integers_are_exact_and_offsets_correctly_rounded(radius: float, dtype: torch.dtype) -> None:
+    """Up and down too, where x_0 - x_2 of the hyperboloid cancels or does not, and the half-plane has no integers."""
+    h, l = HTiling(2), LTiling()
+    ways = [[0.0, 1.0], [0.0, -1.0], [1e-9, 1.0], [1.0, 0.1]]
+    if radius > 50_000:
+        ways = [[0.0, 1.0], [-1.0, -0.1]] if dtype is torch.float64 else [[1e-9, 1.0]]
+    a = torch.tensor(ways, dtype=torch.float64)
+    x = h.renormalize(h.from_normal_coordinates(radius * a / a.norm(dim=-1, keepdim=True)).to(dtype))
+    y = convert(x, h, l)
+    back = convert(y, l, h)
+    assert l.why_not(y) is None and h.why_not(back) is None
+    assert float(h.dist(x, back).max()) <= (2.0**-50 if dtype is torch.float64 else 2.0**-21)
+    with mpmath.workprec(int(3 * radius / 0.69) + 1500):
+        for start, tile, end in zip(x.tolist(), y.tolist(), back.tolist(), strict=True):
+            assert offset_in_tile(exact_half(start, h), tile, dtype) == tile[:2]
+            assert [*end[:3], whole(end[3:])] == tile_of_half(exact_half(tile, l), dtype)
+
+
+def test_what_floats_of_one_half_cannot_decide() -> None:
+    """Ties that bits far behind break, the ends of floats, and offsets near 0."""
+    h, l, flat = HTiling(2), LTiling(), HalfSpace()
+
+    def row(x: float, height: float, j: int, k: int) -> Tensor:
+        return torch.tensor([half_row([x, height], j, [k], 16)], dtype=torch.float64)
+
+    tie = 2**300 + 2**247  # between two floats, the lower of which is even
+    for x, k, want in ((0.0, tie, 2.0**300), (2.0**-60, tie, 2.0**300 + 2.0**248), (0.5, tie - 1, 2.0**300)):
+        assert convert(row(x, 1.0, 0, k), h, flat)[0, 0] == want
+        assert convert(row(x, 1.0, 0, -k), h, flat)[0, 0] == (-want if x != 2.0**-60 else -(2.0**300))
+    got = convert(row(2.0**-60, 1.0, 0, tie), h, MCHalfSpace(components=3))[0]
+    assert got[::2].tolist() == [2.0**300 + 2.0**248, -(2.0**247), 2.0**-60]
+    k = 112_000_000  # k^2 + 1 lies between two floats, and x_0 = (k^2 + 1 + 2^-800) 2^399
+    assert convert(row(0.0, 1.0, 400, k), h, Lorentz())[0, 0] == (k * k + 2) * 2.0**399
+    for j, height in ((1023, 2 - 2.0**-52), (1024, 1.0), (5000, 1.5)):
+        assert convert(row(0.0, height, j, 0), h, flat)[0, 1] == torch.finfo(torch.float64).max
+    tiny = row(1e-300, 1.0, 0, 0)
+    tile = convert(tiny, h, l)
+    assert tile[0, 0] == 1e-300 and torch.equal(convert(tile, l, h), tiny[:, :4])
+    centres = points(l, 40.0, 12)
+    centres[:, :2] = 0
+    times = convert(centres, l, Lorentz())[:, 0]  # x_0 = g_00, an integer of 58 bits
+    assert times.tolist() == [float(plane_matrix(g)[0]) for g in centres.tolist()]
+    for bad in (0.0, -1.0):
+        with pytest.raises(ValueError, match=r"has the height .* not a positive one; call projx"):
+            convert(torch.tensor([[0.0, bad]], dtype=torch.float64), flat, h)
+
+
+def test_offsets_may_lie_outside_their_tile() -> None:
+    h, l, draw = HTiling(2), LTiling(), random.Random(0)
+    flat, plane = points(h, 40.0), points(l, 40.0)
+    for i, size in enumerate((3.0, 1e2, 1e5, 1e8, 1e15, 1e30) * 2):
+        flat[i, 0], flat[i, 1] = size * draw.uniform(-1, 1), draw.choice((size, 1 / size))
+        plane[i, 0], plane[i, 1] = size * draw.uniform(-1, 1), size * draw.uniform(-1, 1)
+    with mpmath.workprec(3000):
+        for start, tile in zip(flat.tolist(), convert(flat, h, l).tolist(), strict=True):
+            assert offset_in_tile(exact_half(start, h), tile, torch.float64) == tile[:2]
+        for start, tile in zip(plane.tolist(), convert(plane, l, h).tolist(), strict=True):
+            assert [*tile[:3], whole(tile[3:])] == tile_of_half(exact_half(start, l), torch.float64)
+
+
+@pytest.mark.parametrize("radius", [1.0, 10.0, 36.0, 100.0, 700.0])
+@pytest.mark.parametrize("space", [HTiling(2), HTiling(3), LTiling()], ids=str)
+def test_components_become_points_and_come_back(space: HTiling | LTiling, radius: float) -> None:
+    """Rows of components are exact points: a tiling rounds the offset, and the way back the components."""
+    source = MCHalfSpace(components=3)
+    a = torch.randn(8, space.dim, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    a[0], a[1] = torch.eye(space.dim, dtype=torch.float64)[-1], -torch.eye(space.dim, dtype=torch.float64)[-1]
+    x = source.from_normal_coordinates(radius * a / a.norm(dim=-1, keepdim=True))
+    y = convert(x, source, space)
+    back = convert(y, space, source)
+    assert space.why_not(y) is None
+    with mpmath.workprec(5000):
+        for p, tile, q in zip(x.tolist(), y.tolist(), back.tolist(), strict=True):
+            start, end = (tuple(mpmath.fsum(r[i :: space.dim]) for i in range(space.dim)) for r in (p, q))
+            place = exact_half(tile, space)
+            assert half_dist(start, tuple(place)) <= 2.0**-51
+            for got, want in zip(end, place, strict=True):  # below 2^-1074 there are no floats
+                assert abs(got - want) <= abs(want) * mpf(2) ** -158 + mpf(2) ** -1074
 
 
 def test_points_too_far_for_floats_are_what_their_class_documents() -> None:

@@ -8,7 +8,7 @@ import mpmath
 import pytest
 import torch
 from mpmath import mpf
-from tilings import bits, half_dist, half_pairs, half_point, ulps
+from tilings import bits, half_between, half_dist, half_pairs, half_point, half_seen, ulps
 from torch import Tensor
 
 from hypgeo import HalfSpace, HTiling
@@ -21,7 +21,7 @@ def start(m: HTiling, n: int = 6, std: float = 2.0, seed: int = 0, dtype: torch.
     return m.random(n, m.width(), std=std, dtype=dtype, generator=torch.Generator().manual_seed(seed))
 
 
-@pytest.mark.parametrize("radius", [1.0, 30.0, 1000.0, 10_000.0])
+@pytest.mark.parametrize("radius", [1.0, 30.0, 1000.0, 10_000.0, 100_000.0])
 @pytest.mark.parametrize("curvature", [-1.0, -0.3])
 def test_gradients(radius: float, curvature: float) -> None:
     """Against difference quotients of the exact distance, in half of the digits."""
@@ -33,6 +33,9 @@ def test_gradients(radius: float, curvature: float) -> None:
     slopes = torch.autograd.grad(d.sum(), (x, y))
     both = m.pairwise_dist(x, y)
     pulled = torch.autograd.grad(both.diagonal().sum(), (x, y))
+    for t, slope in zip((x, y), slopes, strict=True):  # the gradient of a distance has length 1
+        steep = m.norm(t, m.egrad2rgrad(t, slope)).detach()
+        assert bool(((steep - (d > 0).double()).abs() <= 16 * EPS[torch.float64]).all())
     with mpmath.workprec(bits(radius)):
         unit = 1 / mpmath.sqrt(-mpf(curvature))
         p, q = ([half_point(r, 3) for r in t.tolist()] for t in (x, y))
@@ -107,6 +110,49 @@ def test_there_and_back(radius: float, size: float, dtype: torch.dtype) -> None:
     assert size > 1000 or torch.equal(m.geodesic(0.0, x, y)[:, : x.shape[1]], x)
 
 
+@pytest.mark.parametrize("radius", [1000.0, 100_000.0])
+def test_geodesics_far_out(radius: float) -> None:
+    """Against the exact points of the way, between ends 1e-3 to 60 apart."""
+    m = HTiling(3)
+    x = half_pairs(radius, 3, random.Random(4), 3)[0]
+    v = torch.randn(3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
+    length = torch.tensor([[1e-3], [2.0], [60.0]], dtype=torch.float64)
+    u = m._wide(m._vector(x, length * v / v.norm(dim=-1, keepdim=True)), x, x.dtype)
+    y = m.retr(x, u)
+    assert torch.equal(y, m.expmap(x, u)) and m.check_point_on_manifold(y)
+    for t in (0.0, 0.1, 0.5, 0.7, 1.0):
+        z = m.geodesic(t, x, y)
+        assert m.check_point_on_manifold(z)
+        for i in range(3):
+            with mpmath.workprec(bits(radius)):
+                p, q, r = (half_point(rows[i].tolist(), 3) for rows in (x, y, z))
+                q, r = half_seen(p, q), half_seen(p, r)
+            with mpmath.workprec(600):
+                off = half_dist(r, half_between(t, q))
+            assert off <= 2.0**-46 + 4 * math.ulp(float(length[i]))
+
+
+def test_optimisers_far_out() -> None:
+    """Some steps at radius 100,000: integers exact, offsets in their tiles, and downhill."""
+    m = HTiling(2)
+    x, _ = half_pairs(100_000.0, 2, random.Random(6), 4)
+    target = m.expmap(x, m.proju(x, torch.full_like(x, 2.0)))
+    for make, options in ((RiemannianSGD, {"lr": 0.3, "momentum": 0.5}), (RiemannianAdam, {"lr": 0.3})):
+        p = geoopt.ManifoldParameter(x.clone(), manifold=m)
+        opt = make([p], **options)
+        first = m.dist(x, target)
+        for _ in range(5):
+            opt.zero_grad()
+            before = p.detach().clone()
+            m.dist(p, target).sum().backward()
+            opt.step()
+            assert m.why_not(p.data) is None
+            with mpmath.workprec(bits(100_000.0)):  # the row is where the distance says that it is
+                for a, b, moved in zip(before.tolist(), p.tolist(), m.dist(before, p.detach()), strict=True):
+                    assert ulps(moved.item(), half_dist(half_point(a, 2), half_point(b, 2))) <= 2
+        assert bool((m.dist(p.detach(), target) < first - 0.5).all())
+
+
 def test_a_step_of_nothing_is_none() -> None:
     for dtype in EPS:
         m = HTiling(4)
@@ -138,7 +184,7 @@ def test_exponentials_are_those_of_the_half_space() -> None:
     assert float(m.dist(again, x).max()) < 1e-12
 
 
-@pytest.mark.parametrize("radius", [3.0, 1000.0, 50_000.0])
+@pytest.mark.parametrize("radius", [3.0, 1000.0, 100_000.0])
 def test_transport(radius: float) -> None:
     """It keeps inner products, comes back, and turns the direction there into that away."""
     m = HTiling(4)
@@ -264,10 +310,11 @@ def test_shapes_and_widths() -> None:
     assert repr(m) == "HTiling(dim=3, curvature=-1)"
 
 
-def test_decimals() -> None:
+@pytest.mark.parametrize("radius", [200.0, 100_000.0])
+def test_decimals(radius: float) -> None:
     m = HTiling(2)
-    x, _ = half_pairs(200.0, 2, random.Random(0), 6)
-    with mpmath.workprec(3000):
+    x, _ = half_pairs(radius, 2, random.Random(0), 6 if radius < 5000 else 2)
+    with mpmath.workprec(3000 + bits(radius)):
         for row in x:
             for got, true in zip(m.point(row, 30), half_point(row.tolist(), 2), strict=True):
                 assert abs(mpf(str(got)) - true) <= mpf("0.51e-29") * abs(true)

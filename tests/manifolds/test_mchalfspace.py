@@ -361,7 +361,7 @@ def out_of(name: str, p: Row) -> Row:
 def test_conversions(name: str, k: float) -> None:
     m, model = MCHalfSpace(2, curvature=k), MODELS[name](curvature=k)
     unit = 1 / mpmath.sqrt(-mpf(k))
-    for radius in (1, 10, 17) if name != "hyperboloid" else (1, 10, 36, 300):
+    for radius in (1, 10, 17) if name != "hyperboloid" else (1, 10, 36, 100, 300, 700):
         x = draw(m, radius, 10)
         there = convert(x, m, model)
         for got, row in zip(there.tolist(), exact(m, x), strict=True):
