@@ -223,7 +223,6 @@ def test_learnt_embeddings_are_measured_and_written(
     with pytest.raises(SystemExit):
         learned.main(["Klein"])
     if there:
-        monkeypatch.undo()
         assert (script("learned").grqc().n, script("learned").grqc().m) == (4158, 26844)
 
 
