@@ -52,6 +52,13 @@ class Kernels:
             self._library.elementwise(*code, *given, _pointer(out))
         return out
 
+    def split(self, x: Tensor, dtype: int, n: int) -> Tensor:
+        x = x.contiguous()
+        out = x.new_empty(*x.shape, n, dtype=DTYPES[dtype])
+        if x.numel():
+            self._library.split(dtype, n, ctypes.c_int64(x.numel()), _pointer(x), _pointer(out))
+        return out
+
     def lines(self, x: Tensor, kind: int) -> Tensor:
         assert x.is_contiguous()
         outer, count, inner, n = x.shape
@@ -72,7 +79,7 @@ class Kernels:
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Put them in the place of the compiled ops."""
-        for name in ("elementwise", "lines", "matmul"):
+        for name in ("elementwise", "split", "lines", "matmul"):
             op = "multifloat" if name == "elementwise" else f"multifloat_{name}"
             monkeypatch.setattr(torch.ops.hypgeo, op, SimpleNamespace(default=getattr(self, name)), raising=False)
 

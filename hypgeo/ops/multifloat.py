@@ -105,6 +105,10 @@ if _COMPILED:
         lead = x.shape[:-1] if y is None else torch.broadcast_shapes(x.shape[:-1], y.shape[:-1])
         return x.new_empty(*lead, x.shape[-1])
 
+    @torch.library.register_fake("hypgeo::multifloat_split")
+    def _(x: Tensor, dtype: int, n: int) -> Tensor:
+        return x.new_empty(*x.shape, n, dtype=list(PRECISION)[dtype])
+
     @torch.library.register_fake("hypgeo::multifloat_lines")
     def _(x: Tensor, kind: int) -> Tensor:
         return x.new_empty(x.shape if kind == 1 else (x.shape[0], x.shape[2], x.shape[3]))
@@ -687,11 +691,17 @@ def _in_one(dtype: torch.dtype, n: int) -> bool:
     return (dtype is torch.float16 and n <= 4) or (dtype is torch.float32 and n <= 2)
 
 
+def _in_float64(x: Tensor) -> Tensor:
+    """The sum of the components."""
+    return functools.reduce(torch.add, x.to(torch.float64).unbind(-1))
+
+
 def _matmul(a: Tensor, b: Tensor) -> Tensor:
     _check_matmul(a, b)
     n = a.shape[-1]
     if _in_one(a.dtype, n):
-        return cast(Tensor, matmul.reference(a, b))
+        product = _in_float64(a) @ _in_float64(b)
+        return cast(Tensor, torch.ops.hypgeo.multifloat_split.default(product, list(PRECISION).index(a.dtype), n))
     batch = torch.broadcast_shapes(a.shape[:-3], b.shape[:-3])
     shape = *batch, a.shape[-3], b.shape[-2], n
     if b.dim() == 3:  # the rows of all of a
@@ -705,7 +715,7 @@ def _matmul(a: Tensor, b: Tensor) -> Tensor:
     if not calm:  # perhaps infinite or nan, and then as the leading components have it
         odd = ~torch.isfinite(out[..., 0])
         if bool(odd.any()):
-            lead = a.to(torch.float64).sum(-1) @ b.to(torch.float64).sum(-1)
+            lead = _in_float64(a) @ _in_float64(b)
             out = torch.where((odd | ~torch.isfinite(lead)).unsqueeze(-1), _lead(lead, out), out)
     return cast(Tensor, out.reshape(shape))
 
@@ -715,8 +725,7 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
     """Matrix products (..., m, k, N), (..., k, n, N) -> (..., m, n, N)."""
     _check_matmul(a, b)
     n = a.shape[-1]
-    lead_a, lead_b = a.to(torch.float64).sum(-1), b.to(torch.float64).sum(-1)
-    lead = lead_a @ lead_b
+    lead = _in_float64(a) @ _in_float64(b)
     if _in_one(a.dtype, n):
         return _store([lead], None, a.dtype, n)
     w = _width(a.dtype, n)

@@ -13,6 +13,10 @@ void elementwise_format(const Elementwise& job, int64_t count) {
   run_elementwise_on<T, N>(OnHost(), job, count);
 }
 template <class T, int N>
+void split_format(const Split& job, int64_t count) {
+  run_split_on<T, N>(OnHost(), job, count);
+}
+template <class T, int N>
 void lines_format(const Lines& job, int64_t lines, int64_t kind) {
   std::vector<double> memory;
   const auto room = [&](int64_t bytes) {
@@ -26,6 +30,7 @@ void product_format(const Product& job, int64_t batch, int64_t rows) {
   run_product_on<T, N>(OnHost(), job, batch, rows);
 }
 void (*const elementwise_formats[3][8])(const Elementwise&, int64_t) = HYPGEO_FORMATS(elementwise_format);
+void (*const split_formats[3][8])(const Split&, int64_t) = HYPGEO_FORMATS(split_format);
 void (*const lines_formats[3][8])(const Lines&, int64_t, int64_t) = HYPGEO_FORMATS(lines_format);
 void (*const product_formats[3][8])(const Product&, int64_t, int64_t) = HYPGEO_FORMATS(product_format);
 
@@ -50,6 +55,9 @@ void elementwise(int dtype, int n, int op, int64_t power, int axes, const int64_
     job.y.stride[d] = y_strides[d];
   }
   elementwise_formats[dtype][n - 1](job, count);
+}
+void split(int dtype, int n, int64_t count, const double* x, void* out) {
+  split_formats[dtype][n - 1]({x, out}, count);
 }
 void lines(int dtype, int n, int kind, int64_t outer, int64_t count, int64_t inner, const void* x, void* out) {
   Lines job;

@@ -156,6 +156,21 @@ def test_renorm_of_anything(plain: bool) -> None:
                 assert got.tolist() == exact.components(v, dtype, m), (dtype, n, m)
 
 
+def test_doubles_split_to_the_last_bit(plain: bool) -> None:
+    if plain:
+        return
+    ends = [0.0, 2.0**-25, 3 * 2.0**-26, 65519.9, 65520.0, 1e6, 1 + 2.0**-11, 1 + 3 * 2.0**-11, 2.0**-14 - 2.0**-25]
+    drawn = [math.ldexp(random.Random(i).uniform(-1, 1), i % 44 - 27) for i in range(300)]
+    x = torch.tensor([s * t for t in ends for s in (1, -1)] + drawn, dtype=torch.float64)
+    for code, dtype in enumerate(DTYPES):
+        for n in (1, 2, 3, 8):
+            got = torch.ops.hypgeo.multifloat_split.default(x, code, n)
+            assert got.tolist() == [exact.components(Fraction(v), dtype, n) for v in x.tolist()]
+    special = torch.tensor([math.inf, -math.inf, math.nan], dtype=torch.float64)
+    got = torch.ops.hypgeo.multifloat_split.default(special, 0, 2)
+    assert got[:, 0].nan_to_num(7.0, 8.0, 9.0).tolist() == [8.0, 9.0, 7.0] and not got[:, 1].any()
+
+
 def test_renorm_breaks_ties_by_what_follows(plain: bool) -> None:
     renorm = served(mf.renorm, plain)
     for dtype, p in ((torch.float64, 53), (torch.float32, 24)):
@@ -397,3 +412,4 @@ def test_compiled_ops_are_good_citizens() -> None:
     torch.library.opcheck(torch.ops.hypgeo.multifloat.default, (x, y, 0, 0))
     torch.library.opcheck(torch.ops.hypgeo.multifloat.default, (x, None, mf._CODES["exp"], 0))
     torch.library.opcheck(torch.ops.hypgeo.multifloat_lines.default, (x.unsqueeze(0), 0))
+    torch.library.opcheck(torch.ops.hypgeo.multifloat_split.default, (x[..., 0], 0, 2))

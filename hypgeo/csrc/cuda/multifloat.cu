@@ -52,11 +52,16 @@ void bring_tables(int device) {
 }
 
 using ElementwiseLaunch = void (*)(const Launch&, const Elementwise&, int64_t);
+using SplitLaunch = void (*)(const Launch&, const Split&, int64_t);
 using LinesLaunch = void (*)(const Launch&, const Room&, const Lines&, int64_t, int64_t);
 using ProductLaunch = void (*)(const Launch&, const Product&, int64_t, int64_t);
 template <class T, int N>
 void launch_elementwise(const Launch& launch, const Elementwise& job, int64_t count) {
   run_elementwise_on<T, N>(launch, job, count);
+}
+template <class T, int N>
+void launch_split(const Launch& launch, const Split& job, int64_t count) {
+  run_split_on<T, N>(launch, job, count);
 }
 template <class T, int N>
 void launch_lines(const Launch& launch, const Room& room, const Lines& job, int64_t lines, int64_t kind) {
@@ -67,6 +72,7 @@ void launch_product(const Launch& launch, const Product& job, int64_t batch, int
   run_product_on<T, N>(launch, job, batch, rows);
 }
 const ElementwiseLaunch elementwise_launches[3][8] = HYPGEO_FORMATS(launch_elementwise);
+const SplitLaunch split_launches[3][8] = HYPGEO_FORMATS(launch_split);
 const LinesLaunch lines_launches[3][8] = HYPGEO_FORMATS(launch_lines);
 const ProductLaunch product_launches[3][8] = HYPGEO_FORMATS(launch_product);
 
@@ -76,6 +82,13 @@ Tensor elementwise(Tensor x, std::optional<Tensor> y, int64_t op, int64_t power)
   if (call.count == 0) return call.out;
   bring_tables(x.get_device_index());
   elementwise_launches[call.dtype][call.n - 1](Launch(x), call.job, call.count);
+  return call.out;
+}
+
+Tensor split(Tensor x, int64_t dtype, int64_t n) {
+  const torch::stable::accelerator::DeviceGuard guard(x.get_device_index());
+  const SplitCall call(x, dtype, n);
+  if (call.count > 0) split_launches[dtype][n - 1](Launch(x), call.job, call.count);
   return call.out;
 }
 
@@ -100,6 +113,7 @@ std::tuple<Tensor, bool> matmul(Tensor a, Tensor b) {
 
 STABLE_TORCH_LIBRARY_IMPL(hypgeo, CUDA, m) {
   m.impl("multifloat", TORCH_BOX(&hypgeo::multifloat::elementwise));
+  m.impl("multifloat_split", TORCH_BOX(&hypgeo::multifloat::split));
   m.impl("multifloat_lines", TORCH_BOX(&hypgeo::multifloat::lines));
   m.impl("multifloat_matmul", TORCH_BOX(&hypgeo::multifloat::matmul));
 }

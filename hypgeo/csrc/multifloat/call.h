@@ -92,6 +92,26 @@ struct ElementwiseCall {
   }
 };
 
+// Doubles (...) to numbers (..., n) of the dtype with this number.
+struct SplitCall {
+  Tensor x, out;
+  Split job;
+  int64_t count = 0;
+
+  SplitCall(const Tensor& given, int64_t dtype, int64_t n) : x(torch::stable::contiguous(given)) {
+    STD_TORCH_CHECK(x.scalar_type() == ScalarType::Double && dtype >= 0 && dtype < 3 && n >= 1 && n <= 8,
+                    "hypgeo: float64 is split into 1 to 8 components of float16, float32 or float64");
+    constexpr ScalarType kinds[] = {ScalarType::Half, ScalarType::Float, ScalarType::Double};
+    std::vector<int64_t> size;
+    for (int64_t d = 0; d < x.dim(); ++d) size.push_back(x.size(d));
+    size.push_back(n);
+    out = torch::stable::new_empty(x, size, kinds[dtype]);
+    count = x.numel();
+    job.x = x.const_data_ptr<double>();
+    job.out = out.mutable_data_ptr();
+  }
+};
+
 // kind: 0 the sum, 1 the running sum, 2 the product along the middle axis of (outer, count, inner, N).
 struct LinesCall {
   int dtype = 0;
@@ -125,7 +145,7 @@ struct ProductCall {
         a.dim() == 4 && b.dim() == 4 && components(b) == n && a.scalar_type() == b.scalar_type() &&
             a.device() == b.device() && a.size(0) == b.size(0) && a.size(2) == b.size(1) && a.is_contiguous() &&
             b.is_contiguous(),
-        "hypgeo: matrices of numbers must be contiguous, of one dtype and device: (batch, m, k, N) and (batch, k, n, N)");
+        "hypgeo: matrices of numbers must be contiguous (batch, m, k, N) and (batch, k, n, N), of one dtype and device");
     dtype = dtype_of(a);
     batch = a.size(0);
     rows = a.size(1);

@@ -181,9 +181,14 @@ HYPGEO_FN void run_elementwise(const Elementwise& job, int64_t begin, int64_t en
   const bool two = job.op <= Op::kPow;
   Walk walk_x(job.x, job, N, begin), walk_y(job.y, job, N, begin);
   if constexpr (kPlain<T, N>) {
-    for (int64_t i = begin; i < end; ++i) {
-      const double a = load_plain<T, N>(x + walk_x.next()), b = two ? load_plain<T, N>(y + walk_y.next()) : 0.0;
-      store_plain<T, N>(kArithmetic ? arithmetic(job.op, a, b) : plain(job.op, a, b, job.power), out + i * N);
+    for (int64_t i = begin; i < end; i += kLanes) {
+      const int count = end - i < kLanes ? int(end - i) : kLanes;
+      V r{};
+      for (int l = 0; l < count; ++l) {
+        const double a = load_plain<T, N>(x + walk_x.next()), b = two ? load_plain<T, N>(y + walk_y.next()) : 0.0;
+        set_lane<V>(r, l, kArithmetic ? arithmetic(job.op, a, b) : plain(job.op, a, b, job.power));
+      }
+      store_plain<T, N, V>(r, out + i * N, count);
     }
   } else {
     constexpr int W = kWidth<T, N>;
@@ -197,6 +202,18 @@ HYPGEO_FN void run_elementwise(const Elementwise& job, int64_t begin, int64_t en
       const Ex<V, W> a = load<T, N, V>(x, at_x), b = two ? load<T, N, V>(y, at_y) : Ex<V, W>{};
       store<T, N, V>(evaluate<V, W, kArithmetic>(job.op, job.power, a, b), out + i * N, count);
     }
+  }
+}
+
+// Doubles as numbers, where these hold no more (kPlain) or one double is taken for enough.
+template <class T, int N>
+HYPGEO_FN void run_split(const Split& job, int64_t begin, int64_t end) {
+  using V = Lanes;
+  for (int64_t i = begin; i < end; i += kLanes) {
+    const int count = end - i < kLanes ? int(end - i) : kLanes;
+    V a{};
+    for (int l = 0; l < count; ++l) set_lane<V>(a, l, job.x[i + l]);
+    store_plain<T, N, V>(a, static_cast<T*>(job.out) + i * N, count);
   }
 }
 

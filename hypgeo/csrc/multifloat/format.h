@@ -33,20 +33,12 @@ HYPGEO_HD double widened(Half a) {
 }
 HYPGEO_HD void narrow(double a, float& r) { r = float(a); }
 HYPGEO_HD void narrow(double a, double& r) { r = a; }
-HYPGEO_HD void narrow(double a, Half& r) {  // to nearest, ties to even
-  const uint16_t sign = std::signbit(a) ? 0x8000 : 0;
+HYPGEO_HD void narrow(double a, Half& r) {  // of what is one, or nan
+  const uint64_t bits = to_bits(a), sign = bits >> 48 & 0x8000;
   const double size = std::fabs(a);
-  if (!(size < 65520.0)) {
-    r.bits = uint16_t(sign | (size == size ? 0x7c00 : 0x7e00));
-  } else {
-    const int64_t e = int64_t(to_bits<double>(size) >> 52) - 1023;
-    // Adding 3/2 2^52 ulps rounds to whole ulps.
-    const double grid = from_bits<double>(uint64_t((e < -14 ? -14 : e) - 10 + 52 + 1023) << 52) * 1.5;
-    const double rounded = (size + grid) - grid;
-    const uint64_t bits = to_bits<double>(rounded);
-    r.bits = sign | uint16_t(rounded < 0x1p-14 ? uint64_t(rounded * 0x1p24)
-                                               : (bits >> 42 & 1023) | ((bits >> 52) - 1008) << 10);
-  }
+  r.bits = uint16_t(sign | (!(size < 65536.0)  ? size == size ? 0x7c00 : 0x7e00
+                            : size < 0x1p-14 ? uint64_t(size * 0x1p24)
+                                             : (bits >> 42 & 1023) | ((bits >> 52 & 0x7ff) - 1008) << 10));
 }
 
 // One double holds every such number and is precise enough to compute in: float16 numbers are multiples of 2^-24.
@@ -96,14 +88,13 @@ HYPGEO_HD V rounded(V a) {
   } else if constexpr (std::is_same_v<T, float> && lanes_of<V> > 1) {
     using Floats = typename VectorOf<float, lanes_of<V>>::type;  // a loop over lanes is miscompiled by GCC 12
     return __builtin_convertvector(__builtin_convertvector(a, Floats), V);
-  } else {
-    V r{};
-    for (int l = 0; l < lanes_of<V>; ++l) {
-      T t;
-      narrow(lane<V>(a, l), t);
-      set_lane<V>(r, l, widened(t));
-    }
-    return r;
+  } else if constexpr (std::is_same_v<T, float>) {
+    return double(float(a));
+  } else {  // adding 3/2 2^52 ulps rounds to whole ulps
+    const V size = vabs<V>(a), one = from_bits<V>(to_bits(size) & 0x7ff0000000000000u);  // 2^e <= |a|
+    const V grid = vmax<V>(one, splat<V>(0x1p-14)) * 0x1.8p42;
+    const V whole = select<V>(size < 65520.0, (size + grid) - grid, size * __builtin_inf());
+    return from_bits<V>(to_bits(whole) | (to_bits(a) & 0x8000000000000000u));
   }
 }
 // two_sum of numbers that are T: their sum in double is exact wherever it is near a tie.
@@ -198,15 +189,17 @@ HYPGEO_MF void store(Scaled<V, kWidth<T, N>> r, T* out, int count) {
   }
 }
 
-template <class T, int N>
-HYPGEO_HD void store_plain(double a, T* out) {
-  double c[N];
+template <class T, int N, class V>
+HYPGEO_HD void store_plain(V a, T* out, int count) {
+  V c[N];
   for (int i = 0; i < N; ++i) {
-    c[i] = rounded<T, double>(a);
-    a = c[i] - c[i] == 0.0 ? a - c[i] : 0.0;
+    c[i] = rounded<T, V>(a);
+    a = select<V>(finite<V>(c[i]), a - c[i], V{});
   }
-  canonical<T, double>(c, N);
-  for (int i = 0; i < N; ++i) narrow(c[i], out[i]);
+  canonical<T, V>(c, N);
+  for (int l = 0; l < count; ++l) {
+    for (int i = 0; i < N; ++i) narrow(lane<V>(c[i], l), out[l * N + i]);
+  }
 }
 
 }  // namespace multifloat

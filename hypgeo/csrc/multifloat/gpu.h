@@ -38,6 +38,15 @@ void run_elementwise_on(const Launch& launch, const Elementwise& job, int64_t co
   launch(kernel, blocks_for(count), kThreads, job, count);
 }
 
+template <class T, int N>
+HYPGEO_KERNEL split_kernel(Split job, int64_t count) {
+  HYPGEO_EACH(i, count) run_split<T, N>(job, i, i + 1);
+}
+template <class T, int N, class Launch>
+void run_split_on(const Launch& launch, const Split& job, int64_t count) {
+  launch(split_kernel<T, N>, blocks_for(count), kThreads, job, count);
+}
+
 // ---- lines
 
 template <class T, int N>

@@ -54,6 +54,13 @@ struct Distances {
   void *to_x = nullptr, *to_y = nullptr;
 };
 
+// Doubles to numbers, both dense.
+struct Split {
+  const double* x = nullptr;
+  void* out = nullptr;
+};
+
+using SplitKernel = void (*)(const Split&, int64_t begin, int64_t end);
 using DistanceKernel = void (*)(const Distances&, int64_t begin, int64_t end);
 using ElementwiseKernel = void (*)(const Elementwise&, int64_t begin, int64_t end);
 using LinesKernel = void (*)(const Lines&, int64_t begin, int64_t end);

@@ -14,6 +14,7 @@ namespace hypgeo {
   extern const LinesKernel sum_lines[3][8], cumsum_lines[3][8], prod_lines[3][8]; \
   extern const ProductKernel product_rows[3][8];                            \
   extern const DistanceKernel distances[2][8];                              \
+  extern const SplitKernel splits[3][8];                                    \
   }
 namespace base {
 using namespace hypgeo::multifloat;
@@ -42,6 +43,15 @@ Tensor elementwise(Tensor x, std::optional<Tensor> y, int64_t op, int64_t power)
   const ElementwiseKernel kernel = HYPGEO_CHOOSE(multifloat::elementwise)[call.dtype][call.n - 1];
   const bool quick = op < int64_t(Op::kPow) && call.n <= 2;
   const int64_t grain = std::max<int64_t>(8, (quick ? kWork : kWork / 64) / call.n / 8 * 8);
+  torch::stable::parallel_for(0, call.count, grain, [&](int64_t begin, int64_t end) { kernel(call.job, begin, end); });
+  return call.out;
+}
+
+Tensor split(Tensor x, int64_t dtype, int64_t n) {
+  const SplitCall call(x, dtype, n);
+  if (call.count == 0) return call.out;
+  const SplitKernel kernel = HYPGEO_CHOOSE(multifloat::splits)[dtype][n - 1];
+  const int64_t grain = std::max<int64_t>(8, kWork / n / 8 * 8);
   torch::stable::parallel_for(0, call.count, grain, [&](int64_t begin, int64_t end) { kernel(call.job, begin, end); });
   return call.out;
 }
@@ -175,6 +185,7 @@ std::vector<Tensor> distance_backward(Tensor grad, Tensor x, Tensor y, int64_t n
 
 STABLE_TORCH_LIBRARY_FRAGMENT(hypgeo, m) {
   m.def("multifloat(Tensor x, Tensor? y, int op, int power) -> Tensor");
+  m.def("multifloat_split(Tensor x, int dtype, int n) -> Tensor");
   m.def("multifloat_lines(Tensor x, int kind) -> Tensor");
   m.def("multifloat_matmul(Tensor a, Tensor b) -> (Tensor, bool)");
   m.def("multifloat_distance(Tensor x, Tensor y, int n) -> Tensor");
@@ -183,6 +194,7 @@ STABLE_TORCH_LIBRARY_FRAGMENT(hypgeo, m) {
 
 STABLE_TORCH_LIBRARY_IMPL(hypgeo, CPU, m) {
   m.impl("multifloat", TORCH_BOX(&hypgeo::multifloat::elementwise));
+  m.impl("multifloat_split", TORCH_BOX(&hypgeo::multifloat::split));
   m.impl("multifloat_lines", TORCH_BOX(&hypgeo::multifloat::lines));
   m.impl("multifloat_matmul", TORCH_BOX(&hypgeo::multifloat::matmul));
   m.impl("multifloat_distance", TORCH_BOX(&hypgeo::multifloat::distance));
