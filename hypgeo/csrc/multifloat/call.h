@@ -145,7 +145,7 @@ struct ProductCall {
         a.dim() == 4 && b.dim() == 4 && components(b) == n && a.scalar_type() == b.scalar_type() &&
             a.device() == b.device() && a.size(0) == b.size(0) && a.size(2) == b.size(1) && a.is_contiguous() &&
             b.is_contiguous(),
-        "hypgeo: matrices of numbers must be contiguous (batch, m, k, N) and (batch, k, n, N), of one dtype and device");
+        "hypgeo: matrices of numbers must be contiguous (batch, m, k, N), (batch, k, n, N), of one dtype and device");
     dtype = dtype_of(a);
     batch = a.size(0);
     rows = a.size(1);

@@ -4,8 +4,8 @@
 //
 // With w = y - x and the heights a and b the distance is D = 2 asinh t, t = |w| / 2 sqrt(a b).  Only w cancels: it is
 // the exact difference of what the components sum to, rounded (half an ulp); the rest is computed in pairs, so that D
-// is within 1 ulp besides its own rounding.  With L = |w| sqrt(a b + |w|^2/4) = a b sinh D, h the horizontal part of w and
-// r = b - a, D grows by x with -(h, (r (a + b) + |h|^2) / 2a) / L, and by y with (h, (r (a + b) - |h|^2) / 2b) / L.
+// is within 1 ulp besides its own rounding.  With L = |w| sqrt(a b + |w|^2/4) = a b sinh D, h the horizontal part of w
+// and r = b - a, D grows by x with -(h, (r (a + b) + |h|^2) / 2a) / L, by y with (h, (r (a + b) - |h|^2) / 2b) / L.
 #pragma once
 
 #include <vector>
