@@ -1,11 +1,13 @@
-"""What distances of several components cost, against float64's, and how many nearest neighbours a second are found.
+"""How exact distances of several components are and what they cost, and how many nearest neighbours a second are found.
 
     python benchmarks/exact.py           the tables
     python benchmarks/exact.py --write   also benchmarks/exact.md
 
 Points lie in random directions of the plane, at distance 10 from the origin; a time is the best of rounds that take all
-spaces in turn.  What tilings cost, at any radius, is in benchmarks/tiling.py.  `nearest` is Embedding.nearest on
-WordNet's nouns, below $HYPGEO_DATA, as TreeEmbedder places them.
+spaces in turn.  Errors are the largest of 200 pairs, in ulp of the exact distance of the exact points, found in
+decimals: far pairs in random directions, near ones at a distance of about 1 and 1e-6.  What tilings cost, at any
+radius, is in benchmarks/tiling.py.  `nearest` is Embedding.nearest on WordNet's nouns, below $HYPGEO_DATA, as
+TreeEmbedder places them.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Sequence
+from decimal import Context, Decimal, localcontext
 from pathlib import Path
 
 import torch
@@ -64,6 +67,34 @@ def costs() -> str:
     return "\n".join(lines)
 
 
+def distance(space: MCHalfSpace, x: Sequence[float], y: Sequence[float]) -> Decimal:
+    """Of rows of components, to 700 digits."""
+    d = len(x) // space.components
+    with localcontext(Context(prec=700, Emin=-(10**6), Emax=10**6)):
+        p, q = ([sum(map(Decimal, row[i::d]), Decimal(0)) for i in range(d)] for row in (x, y))
+        t = sum(((b - a) ** 2 for a, b in zip(p, q, strict=True)), Decimal(0)) / (4 * p[-1] * q[-1])
+        return 2 * (t.sqrt() + (1 + t).sqrt()).ln()
+
+
+def errors() -> str:
+    """The largest errors of distances, in ulp."""
+    lines = ["| radius | components | far, ulp | near, 1 | near, 1e-6 |", "|--:|--:|--:|--:|--:|"]
+    for radius in (1, 10, 36, 100, 700):
+        for n in (2, 8):
+            space = MCHalfSpace(n)
+            x = at(space, radius, 200)
+            way = directions(200, 1.0).roll(1, 0) * x[:, 1:2]  # of length 1 at x, and as wide as x
+            way = torch.nn.functional.pad(way, (0, x.shape[1] - 2))
+            cells = []
+            for y in (x.roll(1, 0), space.expmap(x, way), space.expmap(x, 1e-6 * way)):
+                got, pairs = space.dist(x, y).tolist(), zip(x.tolist(), y.tolist(), strict=True)
+                true = [distance(space, a, b) for a, b in pairs]
+                worst = max(abs(Decimal(g) - t) / Decimal(math.ulp(float(t))) for g, t in zip(got, true, strict=True))
+                cells.append(f"{worst:.2f}")
+            lines.append(f"| {radius} | {n} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def queries() -> str:
     """Nearest neighbours a second among WordNet's nouns."""
     graph = data.wordnet_nouns()
@@ -91,6 +122,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "# Distances of several components, and nearest neighbours\n\n"
         "Written by `python benchmarks/exact.py --write`, whose head says what is measured, "
         f"one thread.\nMeasured on {machine()}.\n\n## A distance\n\n{costs()}\n\n"
+        f"## Errors of MCHalfSpace's distances\n\n{errors()}\n\n"
         f"## Nearest neighbours among WordNet's nouns\n\n{queries()}\n"
     )
     print(text)

@@ -1,10 +1,11 @@
 """What exactness costs: distances and steps in tilings against float64's, over the radius and so the limbs.
 
-    python benchmarks/tiling.py           the table, two minutes
+    python benchmarks/tiling.py           the tables, three minutes
     python benchmarks/tiling.py --write   also benchmarks/tiling.md
 
 far: pairs in random directions; near: pairs at a distance of about 1.  Nanoseconds of one thread, the best of rounds;
-errors are the largest over the pairs, in ulp of the exact distance of the exact points, found in decimals.
+errors are the largest over the pairs, in ulp of the exact distance of the exact points, found in decimals.  Conversions
+go row by row: milliseconds a row, of at most 20.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from hypgeo import HalfSpace, HTiling, LTiling
+from hypgeo import HalfSpace, HTiling, Lorentz, LTiling, convert
 from hypgeo.manifolds.tiling import Tiling
 from hypgeo.ops import exact, tiling
 
@@ -29,7 +30,9 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "embeddings"))
 from measure import machine
 
 FOLDER = Path(__file__).parent
-RADII = {10: 20_000, 100: 10_000, 1_000: 2_000, 10_000: 100, 100_000: 6}  # and how many points
+# How many points at each radius, enough for a call's own time not to count, and of how many the errors are found.
+RADII = {10: 20_000, 100: 10_000, 1_000: 2_000, 10_000: 1_000, 100_000: 200}
+CHECKED = {10: 1_000, 100: 1_000, 1_000: 1_000, 10_000: 100, 100_000: 6}
 
 
 def nanoseconds(run: Callable[[], object], n: int, rounds: int = 7) -> float:
@@ -67,11 +70,27 @@ def rows(space: Tiling, base: float) -> list[str]:
         cost = [nanoseconds(functools.partial(space.dist, x, y), n) for y in (far, near)]
         cost.append(nanoseconds(functools.partial(slope, space, x.clone().requires_grad_(), far), n))
         cost.append(nanoseconds(functools.partial(space.expmap, x, u), n))
-        few = 1000 if radius < 5000 else 100
-        error = [worst(space, x, y, few) for y in (far, near)]
+        error = [worst(space, x, y, CHECKED[radius]) for y in (far, near)]
         cells = [f"{radius:,}", str(space.limbs(x)), *(f"{v:,.0f} | {v / base:,.1f}" for v in cost[:2])]
         cells += [*(f"{v:,.0f}" for v in cost[2:]), *(f"{v:.2f}" for v in error)]
         lines.append(f"| {space.name} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def conversions() -> list[str]:
+    tiled, turned = HTiling(2), LTiling()
+    ways = [(tiled, turned), (turned, tiled), *((a, b) for a in (tiled, turned) for b in (HalfSpace(), Lorentz()))]
+    heads = (f"{a.name} to {b.name}" for a, b in ways)
+    lines = ["| radius | " + " | ".join(heads) + " |", "|--:" * (len(ways) + 1) + "|"]
+    for radius, most in tqdm(CHECKED.items(), desc="convert", disable=None):
+        n = min(most, 20)
+        a = torch.randn(n, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+        a = radius * a / a.norm(dim=-1, keepdim=True)
+        cost = []
+        for source, target in ways:
+            x = source.from_normal_coordinates(a)
+            cost.append(nanoseconds(functools.partial(convert, x, source, target), n, 3) / 1e6)
+        lines.append(f"| {radius:,} | " + " | ".join(f"{v:.3g}" for v in cost) + " |")
     return lines
 
 
@@ -92,6 +111,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
         *rows(HTiling(2), base),
         *rows(LTiling(), base),
+        "",
+        "## Conversions, milliseconds a row",
+        "",
+        *conversions(),
     ]
     print("\n".join(lines))
     if args.write:

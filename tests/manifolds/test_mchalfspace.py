@@ -154,6 +154,26 @@ def test_distances(dtype: torch.dtype, radius: float, n: int) -> None:
                 assert error <= 8 * size(want) * mpf(2) ** (-53 if dtype == F64 else -24) + floor
 
 
+@pytest.mark.parametrize("k", [-1e-6, -1e3])
+@pytest.mark.parametrize("d", [1, 2, 40])
+def test_distances_in_any_dimension_and_curvature(d: int, k: float) -> None:
+    m = MCHalfSpace(2, curvature=k)
+    x = draw(MCHalfSpace(2), 30, 8, d=d)
+    unit = 1 / mpmath.sqrt(mpf(-float(m.K0)))
+    for y in (x.roll(1, 0), near(MCHalfSpace(2), x, 1e-9), x):
+        a, b = x.clone().requires_grad_(), y.clone().requires_grad_()
+        got = m.dist(a, b)
+        pairs = list(zip(exact(m, a), exact(m, b), strict=True))
+        assert ulps(got, [unit * dist(p, q) for p, q in pairs]) <= 5
+        got.sum().backward()
+        for t, sign in ((a, 0), (b, 1)):
+            for slope, pair in zip(exact(m, t.grad), pairs, strict=True):
+                p, q = reversed(pair) if sign else pair
+                l = log(p, q) if p != q else [mpf(0)] * d
+                want = [-unit * v / size(l) / p[-1] for v in l] if any(l) else l
+                assert size(minus(slope, want)) <= 9 * size(want) * mpf(2) ** -53
+
+
 @pytest.mark.parametrize("n", [1, 2, 5, 8])
 @pytest.mark.parametrize("dtype", [F64, F32], ids=str)
 def test_compiled_and_plain_distances_agree(dtype: torch.dtype, n: int, monkeypatch: pytest.MonkeyPatch) -> None:
